@@ -1,0 +1,52 @@
+"""The recipe of the shipped segmenter: CPnet from scratch on the development metaphases.
+
+    python -m benchmarks.segmentation.train_shipped --data PATH/mfish --out var/segmenter
+
+Resumes from its checkpoint when started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.segmentation.dataset import read_metaphases
+from models.segmentation import network
+from models.segmentation.training import SegmenterTrainer, TrainingConfig, new_network
+
+SPEC = network.NetworkSpec(channels=(16, 32, 64, 128), diam_mean_px=40.0)
+
+
+def main() -> None:
+    """Train, with a log line and a checkpoint per epoch."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=80)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = options.out / "checkpoint.safetensors"
+
+    config = TrainingConfig(epochs=options.epochs)
+    images = [m.labelled for m in read_metaphases(options.data, "train")]
+    trainer = SegmenterTrainer(new_network(config, SPEC), images, config, torch.device("cpu"))
+    if checkpoint.exists():
+        trainer.resume(checkpoint.read_bytes())
+    while trainer.epoch < config.epochs:
+        started = time.monotonic()
+        loss = trainer.run_epoch()
+        partial = checkpoint.with_suffix(".partial")
+        partial.write_bytes(trainer.checkpoint())
+        partial.replace(checkpoint)
+        seconds = time.monotonic() - started
+        print(f"epoch {trainer.epoch}/{config.epochs} loss {loss:.4f} {seconds:.1f} s", flush=True)
+    weights = network.to_safetensors(trainer.net)
+    (options.out / "weights.safetensors").write_bytes(weights)
+    print(f"{len(weights)} bytes, sha256 {network.sha256_of(weights)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Chromosome instances in a metaphase image: Cellpose CPnet, its training, and crops."""
