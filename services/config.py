@@ -1,0 +1,92 @@
+"""Every setting of the service, read from the environment or an ``.env`` file.
+
+An empty `database_url`, `broker_url` or `object_store_url` means the embedded engine; see
+``.env.example`` for each setting with its meaning.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Validated settings; construct through `load_settings`."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    # Where things are
+    data_dir: Path = Field(Path("var"), description="Folder of the embedded engines and objects.")
+    database_url: SecretStr = Field(SecretStr(""), description="postgresql+psycopg://… or empty.")
+    broker_url: SecretStr = Field(SecretStr(""), description="redis://… or amqp://…, or empty.")
+    object_store_url: str = Field("", description="file:///…, s3://bucket/prefix, memory:///, or empty.")
+
+    # HTTP
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    require_api_key: bool = Field(default=False, description="Forced when `host` is not loopback.")
+    bootstrap_admin_key: SecretStr = Field(SecretStr(""), description="Creates the first admin key.")
+    idempotency_hours: int = Field(48, ge=24)
+    poll_after_s: int = Field(2, ge=1, description="Retry-After of a 202 answer.")
+
+    # Bounds of an upload
+    max_upload_bytes: int = Field(2 * 1024**3, gt=0)
+    max_file_bytes: int = Field(512 * 1024**2, gt=0)
+    max_files_per_batch: int = Field(2000, gt=0)
+    max_image_pixels: int = Field(150_000_000, gt=0)
+    max_zip_bytes: int = Field(4 * 1024**3, gt=0, description="Sum of a ZIP's unpacked members.")
+
+    # Jobs
+    lease_s: int = Field(60, ge=3, description="A worker that is silent for longer has lost its job.")
+    sweep_interval_s: float = Field(5.0, gt=0)
+    redispatch_after_s: int = Field(15, ge=1, description="A queued job unsent for longer is re-sent.")
+    job_max_attempts: int = Field(3, ge=1)
+    retry_backoff_s: float = Field(5.0, ge=0, description="Doubles with every attempt.")
+    gpu_queue: str = "gpu"
+    cpu_queue: str = "cpu"
+
+    # Computing
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    torch_threads: int = Field(0, ge=0, description="0 lets torch decide.")
+    model_cache_size: int = Field(4, ge=1, description="Networks kept loaded per worker process.")
+
+    # Observability
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    worker_metrics_port: int = Field(0, ge=0, le=65535, description="0: workers expose no metrics.")
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether requests must carry an API key."""
+        return self.require_api_key or self.host not in LOOPBACK_HOSTS
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether Postgres is ours to start."""
+        return not self.database_url.get_secret_value()
+
+    @property
+    def embedded_broker(self) -> bool:
+        """Whether Redis is ours to start."""
+        return not self.broker_url.get_secret_value()
+
+    @property
+    def store_url(self) -> str:
+        """The object store, a folder below `data_dir` by default."""
+        return self.object_store_url or (self.data_dir.resolve() / "objects").as_uri()
+
+    @model_validator(mode="after")
+    def _backoff_is_shorter_than_a_day(self) -> Settings:
+        if self.retry_backoff_s * 2**self.job_max_attempts > 86_400:
+            raise ValueError("retry_backoff_s and job_max_attempts together wait for more than a day.")
+        return self
+
+
+def load_settings() -> Settings:
+    """Read the environment once; callers pass the result on."""
+    return Settings()  # type: ignore[call-arg, unused-ignore]

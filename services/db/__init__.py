@@ -1,0 +1,1 @@
+"""The relational truth: engine, tables, migrations."""
