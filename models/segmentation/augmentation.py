@@ -71,7 +71,9 @@ def random_crop(
     return disturb(crop, rng, ranges), warped_target, warp(weight, cv2.INTER_NEAREST)
 
 
-def _centre(foreground: NDArray[np.float32], reach_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def _centre(
+    foreground: NDArray[np.float32], reach_px: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """(x, y) near a labelled pixel, or now and then anywhere: nuclei and debris must be seen too."""
     height, width = foreground.shape
     labelled = np.flatnonzero(foreground)

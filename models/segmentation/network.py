@@ -125,7 +125,14 @@ def _read_state(content: bytes) -> dict[str, torch.Tensor]:
         pass  # not safetensors: perhaps an official checkpoint
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, UnicodeDecodeError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        KeyError,
+        ValueError,
+        UnicodeDecodeError,
+    ) as error:
         raise WeightsError("Neither safetensors nor a PyTorch checkpoint of plain tensors.") from error
     if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
         raise WeightsError("The checkpoint is not a plain dictionary of tensors.")

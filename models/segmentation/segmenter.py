@@ -1,0 +1,301 @@
+"""The segmenter: network weights in, DAPI image in, chromosomes out.
+
+Wraps Cellpose 3.1's tiles and flow dynamics around a CPnet of any width. What Cellpose lets pass in
+silence (a missing GPU, NaN flows, no result) is an error here.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import cv2
+import numpy as np
+import torch
+from cellpose import dynamics, transforms
+
+from models.segmentation import network
+from models.segmentation.normalisation import normalise
+from models.segmentation.postprocess import Instance, RemovalRules, refine
+from models.segmentation.windows import Stitcher, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+TILE_PX = 224  # the size that the network was trained on
+TILE_OVERLAP = 0.1  # of a tile, on each side
+TILES_PER_BATCH = {"cpu": 4, "cuda": 32}
+WINDOW_PX = 2048  # side of the largest piece handled at once, after rescaling
+OVERLAP_DIAMETERS = 8.0  # windows share this much; the longest chromosomes measure five diameters
+NUM_STEPS = 200  # of the flow dynamics, at the network's scale
+MIN_AREA_OF_DISC = 0.11  # default of min_area_px, relative to the disc of the expected diameter
+MAX_SIDE_PX = 32_768
+
+# "No seeds found" is an ordinary outcome for an empty image, not a reason to write to stderr.
+logging.getLogger("cellpose.dynamics").setLevel(logging.ERROR)
+
+
+class SegmentationError(Exception):
+    """Base of what a segmenter raises; `code` is stable."""
+
+    code: ClassVar[str] = "segmentation_failed"
+    title: ClassVar[str] = "Segmentation failed"
+
+
+class DeviceUnavailableError(SegmentationError):
+    """The requested device does not exist here; there is no silent fall-back to the CPU."""
+
+    code = "device_unavailable"
+    title = "Device unavailable"
+
+
+class InvalidImageError(SegmentationError):
+    """The array is no image that can be segmented."""
+
+    code = "invalid_image"
+    title = "Invalid image"
+
+
+class InvalidParamsError(SegmentationError):
+    """A parameter is out of range."""
+
+    code = "invalid_parameters"
+    title = "Invalid segmentation parameters"
+
+
+class NetworkOutputError(SegmentationError):
+    """The network or the dynamics returned nothing, NaN or another shape."""
+
+    code = "network_output_invalid"
+    title = "Network output invalid"
+
+
+@dataclass(frozen=True)
+class SegmentationParams:
+    """How to segment.
+
+    Attributes
+    ----------
+    diameter_px
+        Mean diameter of a chromosome (of the disc of equal area) in the image; by default that of
+        the images which the weights were trained on.
+    flow_threshold
+        Largest mean squared difference between an instance's flows and the network's; 0 switches
+        the check off.
+    cellprob_threshold
+        Least foreground logit of a pixel; lower finds more and larger instances.
+    min_area_px
+        Smaller objects are debris; by default 11 % of the disc of the expected diameter (60 px at
+        26 px).
+    """
+
+    diameter_px: float | None = None
+    flow_threshold: float = 0.4
+    cellprob_threshold: float = 0.0
+    min_area_px: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be meant."""
+        if self.diameter_px is not None and not 4.0 <= self.diameter_px <= 1000.0:
+            raise InvalidParamsError(f"diameter_px is {self.diameter_px}; use 4 to 1000.")
+        if not 0.0 <= self.flow_threshold <= 100.0:
+            raise InvalidParamsError(f"flow_threshold is {self.flow_threshold}; use 0 to 100.")
+        if not -20.0 <= self.cellprob_threshold <= 20.0:
+            raise InvalidParamsError(f"cellprob_threshold is {self.cellprob_threshold}; use -20 to 20.")
+        if self.min_area_px is not None and not 0.0 <= self.min_area_px <= 1e6:
+            raise InvalidParamsError(f"min_area_px is {self.min_area_px}; use 0 to 1,000,000.")
+
+
+@dataclass(frozen=True)
+class SegmentationResult:
+    """Chromosomes of one image.
+
+    Attributes
+    ----------
+    masks : (H, W) int32, 0 = background, labels 1..N
+    instances
+        One per label, ascending.
+    removed
+        How many objects were found and dropped, by reason.
+    diameter_px
+        The diameter that was used.
+    weights_sha256
+        Which weights made it.
+    """
+
+    masks: NDArray[np.int32]
+    instances: tuple[Instance, ...]
+    removed: Mapping[str, int]
+    diameter_px: float
+    weights_sha256: str
+
+
+class CellposeSegmenter:
+    """Segments chromosomes with one set of weights; the same input gives the same result.
+
+    Parameters
+    ----------
+    weights
+        Bytes of safetensors or of an official Cellpose 1-3 checkpoint.
+    device
+        Where the network runs.
+
+    Raises
+    ------
+    network.WeightsError
+        If the bytes are not weights of a Cellpose 1-3 network.
+    DeviceUnavailableError
+        If the device is not there.
+    """
+
+    def __init__(self, weights: bytes, device: torch.device) -> None:
+        _require_device(device)
+        self.weights_sha256 = network.sha256_of(weights)
+        self.device = device
+        self.net = network.from_bytes(weights).to(device=device, memory_format=torch.channels_last).eval()
+        self.diam_mean_px = float(self.net.diam_mean.item())
+        self.default_diameter_px = float(self.net.diam_labels.item())
+
+    def segment(
+        self, dapi: NDArray[np.generic], params: SegmentationParams | None = None
+    ) -> SegmentationResult:
+        """Find the chromosomes of a DAPI image.
+
+        Parameters
+        ----------
+        dapi : (H, W) uint8, uint16 or float, finite
+
+        Raises
+        ------
+        InvalidImageError
+            If the array is empty, not two-dimensional or not finite.
+        NetworkOutputError
+            If the network returns NaN or the dynamics nothing.
+        """
+        _require_image(dapi)
+        params = params or SegmentationParams()
+        diameter_px = params.diameter_px or self.default_diameter_px
+        image = normalise(dapi)
+        masks = (
+            np.zeros(dapi.shape, np.int32) if not image.any() else self._stitched(image, diameter_px, params)
+        )
+        rules = RemovalRules(diameter_px, min_area_px=0.0)
+        if params.min_area_px is None:
+            rules = RemovalRules(diameter_px, MIN_AREA_OF_DISC * rules.disc_px)
+        else:
+            rules = RemovalRules(diameter_px, params.min_area_px)
+        refined = refine(masks, dapi, rules)
+        return SegmentationResult(
+            refined.masks, refined.instances, refined.removed, diameter_px, self.weights_sha256
+        )
+
+    def _stitched(
+        self, image: NDArray[np.float32], diameter_px: float, params: SegmentationParams
+    ) -> NDArray[np.int32]:
+        """Raw labels of a normalised image (H, W), window by window."""
+        scale = self.diam_mean_px / diameter_px
+        stitcher = Stitcher((image.shape[0], image.shape[1]))
+        side_px = int(WINDOW_PX / scale)
+        overlap_px = min(math.ceil(OVERLAP_DIAMETERS * diameter_px), side_px // 2)
+        for window in windows(stitcher.masks.shape, side_px, overlap_px):
+            piece = image[window.rows, window.cols]
+            stitcher.add(window, self._labels(piece, scale, params))
+        return stitcher.masks
+
+    def _labels(
+        self, image: NDArray[np.float32], scale: float, params: SegmentationParams
+    ) -> NDArray[np.int32]:
+        """Raw labels (h, w) of one window: rescale, network, dynamics, scale back."""
+        height, width = image.shape
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        fields = self.fields(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.float32))
+        labels = labels_from_fields(fields, params.flow_threshold, params.cellprob_threshold, self.device)
+        resized = cv2.resize(labels.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(resized).astype(np.int32)
+
+    def fields(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network over an image that is already normalised and rescaled.
+
+        Parameters
+        ----------
+        image : (H, W) float32
+
+        Returns
+        -------
+        (3, H, W) float32
+            Flow y, flow x (times five) and foreground logit; overlapping tiles are blended.
+        """
+        height, width = image.shape
+        top, bottom, left, right = transforms.get_pad_yx(height, width)
+        padded = np.pad(image, ((top, bottom), (left, right)))
+        grey = np.stack([padded, np.zeros_like(padded)])
+        tiles, rows, cols, tiled_height, tiled_width = transforms.make_tiles(
+            grey, bsize=TILE_PX, tile_overlap=TILE_OVERLAP
+        )
+        tiles = tiles.reshape(-1, *tiles.shape[2:])
+        batch = TILES_PER_BATCH[self.device.type]
+        outputs = np.concatenate([self._forward(tiles[i : i + batch]) for i in range(0, len(tiles), batch)])
+        blended = transforms.average_tiles(outputs, rows, cols, tiled_height, tiled_width)
+        fields = np.asarray(blended[:, top : top + height, left : left + width], np.float32)
+        if fields.shape != (network.NUM_OUTPUTS, height, width) or not np.isfinite(fields).all():
+            raise NetworkOutputError(
+                "The network returned NaN or a wrong shape; its weights are damaged or badly trained."
+            )
+        return fields
+
+    def _forward(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Network outputs (N, 3, h, w) of tiles (N, 2, h, w)."""
+        batch = torch.from_numpy(np.ascontiguousarray(tiles))
+        with torch.inference_mode():
+            output = self.net(batch.to(self.device, memory_format=torch.channels_last))[0]
+            return np.asarray(output.float().cpu().contiguous().numpy(), np.float32)
+
+
+def labels_from_fields(
+    fields: NDArray[np.float32], flow_threshold: float, cellprob_threshold: float, device: torch.device
+) -> NDArray[np.int32]:
+    """Follow the flows to their ends and group the pixels that meet (Cellpose's dynamics).
+
+    Parameters
+    ----------
+    fields : (3, H, W) float32
+        As `CellposeSegmenter.fields` returns them.
+
+    Returns
+    -------
+    (H, W) int32, 0 = background
+    """
+    # Cellpose clamps its sparse indices itself; saying so keeps torch from warning on each image.
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):
+        labels = dynamics.compute_masks(
+            fields[:2],
+            fields[2],
+            niter=NUM_STEPS,
+            flow_threshold=flow_threshold,
+            cellprob_threshold=cellprob_threshold,
+            max_size_fraction=1.0,  # what is too large is decided, and counted, in postprocess
+            device=device,
+        )
+    if labels is None or labels.shape != fields.shape[1:]:
+        raise NetworkOutputError("Cellpose's dynamics gave no masks; the machine may be short of memory.")
+    return np.asarray(labels).astype(np.int32)
+
+
+def _require_device(device: torch.device) -> None:
+    if device.type not in TILES_PER_BATCH:
+        raise DeviceUnavailableError(f"The device is {device.type!r}; use 'cpu' or 'cuda'.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceUnavailableError(f"There is no {device} here; set DEVICE=cpu or DEVICE=auto.")
+
+
+def _require_image(dapi: NDArray[np.generic]) -> None:
+    if dapi.ndim != 2 or dapi.size == 0 or max(dapi.shape) > MAX_SIDE_PX:
+        raise InvalidImageError(f"The DAPI plane has shape {dapi.shape}; use (H, W) up to {MAX_SIDE_PX} px.")
+    if not (np.issubdtype(dapi.dtype, np.integer) or np.issubdtype(dapi.dtype, np.floating)):
+        raise InvalidImageError(f"The DAPI plane is {dapi.dtype}; use integers or floats.")
+    if not np.isfinite(dapi).all():
+        raise InvalidImageError("The DAPI plane holds NaN or infinity.")
