@@ -67,5 +67,5 @@ class UnsupportedHereError(KaryobridgeError):
 
 
 def problem_of(error: KaryobridgeError) -> Problem:
-    """What may be shown of an error to whoever asked."""
+    """Return what may be shown of an error to whoever asked."""
     return Problem(code=error.code, title=error.title, detail=str(error))

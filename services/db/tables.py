@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -230,7 +231,7 @@ class CropRow(Base):
             "origin <> 'segmented' OR (sample IS NOT NULL AND image_id IS NOT NULL AND job_id IS NOT NULL)",
             name="segmented_has_origin",
         ),
-        CheckConstraint('"class" IN (\'normal\',\'aberration\',\'excluded\')', name="class_known"),
+        CheckConstraint("\"class\" IN ('normal','aberration','excluded')", name="class_known"),
         ForeignKeyConstraint(["source_crop_id"], ["crops.id"], name="fk_crops_source_crop_id"),
     )
 
@@ -282,7 +283,7 @@ class ArtifactVersionRow(Base):
     manifest: Mapped[JsonObject]
     files: Mapped[JsonObject]
     sha256: Mapped[str]
-    size_bytes: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
     job_id: Mapped[str | None]
     created_at: Mapped[datetime] = _created_at()
 
@@ -341,7 +342,7 @@ class AuditRow(Base):
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_subject", "subject", "id"),)
 
-    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     actor: Mapped[str]
     action: Mapped[str]

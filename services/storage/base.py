@@ -1,0 +1,57 @@
+"""The seam to object storage: a handful of methods, whatever lies behind.
+
+Rows and objects cannot be written in one transaction. So objects go first, under keys made from
+their content: writing one again is harmless, and an object without a row is only garbage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from services.errors import KaryobridgeError, TransientError
+
+
+class ObjectNotFoundError(KaryobridgeError):
+    """No object lies under the key: the store was emptied, or the key belongs to another one."""
+
+    code = "object_not_found"
+    title = "A stored object is missing"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"No object is stored under {key!r}.")
+
+
+class StoreUnavailableError(TransientError):
+    """The store did not answer, is full, or refused our credentials."""
+
+    code = "store_unavailable"
+    title = "The object store is away"
+
+
+class ObjectStore(Protocol):
+    """Objects under keys; every implementation passes the same contract tests."""
+
+    def put(self, key: str, data: bytes | BinaryIO) -> None:
+        """Write an object whole or not at all; an existing one is replaced."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Read a whole object; raises `ObjectNotFoundError`."""
+        ...
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """Yield an object in pieces of about a megabyte; raises `ObjectNotFoundError` at once."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether an object lies under the key."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens if there is none."""
+        ...
+
+    def check(self) -> None:
+        """Raise `StoreUnavailableError` unless the store answers."""
+        ...
