@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_MAX_PATTERN_LENGTH = 200
 CHANNELS: tuple[str, ...] = ("red", "green", "dapi")
 
 # Matched against a name stripped of everything but letters and digits. The order matters: "dapi" first,
@@ -33,8 +34,10 @@ _DYES: tuple[tuple[str, str], ...] = (
     ),
     (
         "red",
-        r"texasred|txred|cy3(?!\d)|cy35|tritc|rhodamine|spectrum(or|orange|rd|red)|sorange|mcherry|rfp|dsred|"
-        r"alexa(fluor)?(546|555|568|594)|af(546|555|568|594)|atto(550|565|594)|cy5",
+        (
+            r"texasred|txred|cy3(?!\d)|cy35|tritc|rhodamine|spectrum(or|orange|rd|red)|sorange|mcherry|rfp|dsred|"
+            r"alexa(fluor)?(546|555|568|594)|af(546|555|568|594)|atto(550|565|594)|cy5"
+        ),
     ),
     ("dapi", r"^(blue|b)$"),
     ("green", r"^(green|g)$"),
@@ -144,7 +147,7 @@ def channel_of_name(name: str | None) -> str | None:
 
 def _checked_patterns(patterns: dict[str, str]) -> dict[str, str]:
     for channel, pattern in patterns.items():
-        if pattern.count("*") != 1 or len(pattern) > 200:
+        if pattern.count("*") != 1 or len(pattern) > _MAX_PATTERN_LENGTH:
             raise _rule_error(f"the pattern of {channel} must contain exactly one *, as in *D.tif")
     if len(set(patterns.values())) != len(patterns):
         raise _rule_error("two channels have the same pattern")

@@ -45,10 +45,8 @@ def decode(group_sources: Mapping[str, bytes], layout: Layout, limits: Limits | 
     """
     absent = [source.file for source in layout.sources if source.file not in group_sources]
     if absent:
-        raise InvalidInputError(
-            f"The image's file {shown(absent[0])} is not among those given.", "group_sources"
-        )
-    dtype = np.uint8 if layout.bit_depth == 8 else np.uint16
+        raise InvalidInputError(f"The file {shown(absent[0])} of this image is not given.", "group_sources")
+    dtype = np.dtype(f"uint{layout.bit_depth}")
     pixels = np.empty((len(layout.sources), layout.height, layout.width), dtype)
     for file in dict.fromkeys(source.file for source in layout.sources):
         planes = read_picture(io.BytesIO(group_sources[file]), file, limits).planes

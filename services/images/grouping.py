@@ -69,9 +69,7 @@ def group_files(names: Iterable[str], rule: ChannelRule | None) -> list[FileGrou
     order: dict[str, None] = {}
     for name in names:
         if name in repeated:
-            singles[name] = _refused(
-                name, DuplicateNameError(f"{shown(name)} was sent twice. Rename one of them.")
-            )
+            singles[name] = _refused(name, DuplicateNameError(f"{shown(name)} was sent twice; rename one."))
         elif rule is None or rule.patterns is None:
             singles[name] = FileGroup(name, (name,))
         else:
@@ -126,9 +124,7 @@ def _misfit(name: str, matches: list[tuple[str, str]], patterns: Mapping[str, st
             f"{shown(name)} fits none of the patterns {known}. Rename it or change them."
         )
     channels = " and ".join(channel for channel, _ in matches)
-    return AmbiguousChannelsError(
-        f"{shown(name)} fits the patterns of {channels}. Make the patterns stricter."
-    )
+    return AmbiguousChannelsError(f"{shown(name)} fits the patterns of {channels}. Make them stricter.")
 
 
 def _assembled(name: str, files: list[tuple[str, str]], rule: ChannelRule | None) -> FileGroup:
@@ -142,9 +138,7 @@ def _assembled(name: str, files: list[tuple[str, str]], rule: ChannelRule | None
     if doubled:
         error = AmbiguousChannelsError(f"{shown(name)} has two files for {doubled[0]}. Send one of them.")
     elif "dapi" in missing:
-        error = DapiMissingError(
-            f"{shown(name)} has no file that fits {shown(wanted['dapi'], 60)}. Send it too."
-        )
+        error = DapiMissingError(f"{shown(name)} has no file that fits {shown(wanted['dapi'], 60)}.")
     elif missing:
         error = IncompleteGroupError(
             f"{shown(name)} has no file for {' and '.join(missing)}. Send all its channels in one upload."

@@ -79,16 +79,12 @@ class Layout:
             The value is of another version or lacks a field.
         """
         if value.get("version") != _VERSION:
-            raise InvalidInputError(
-                f"Layout version {value.get('version')!r} is not known; {_VERSION} is.", "layout"
-            )
+            raise InvalidInputError(f"Layout version {value.get('version')!r} is not known.", "layout")
         try:
             sources = tuple(ChannelSource(s["channel"], s["file"], int(s["plane"])) for s in value["sources"])
             return cls(sources, value["height"], value["width"], value["bit_depth"], value["pixel_size_um"])
         except (KeyError, TypeError, ValueError) as error:
-            raise InvalidInputError(
-                "The layout lacks a field or holds one of another type.", "layout"
-            ) from error
+            raise InvalidInputError("The layout lacks a field or has a wrong one.", "layout") from error
 
 
 def plan_layout(group: FileGroup, infos: Mapping[str, SourceInfo], rule: ChannelRule | None) -> Layout:
@@ -182,12 +178,13 @@ def _named_planes(name: str, info: SourceInfo) -> dict[str, int]:
             continue
         if channel in found:
             raise AmbiguousChannelsError(
-                f"{shown(name)} has two planes that look {channel}. Say which one to use in the channels rule."
+                f"{shown(name)} has two planes that look {channel}. Say which one to use in channels."
             )
         found[channel] = plane
     if found and "dapi" not in found:
+        labels = shown(", ".join(label or "-" for label in info.channel_names))
         raise DapiMissingError(
-            f"{shown(name)} names its planes {shown(', '.join(label or '-' for label in info.channel_names))}; "
+            f"{shown(name)} names its planes {labels}; "
             "none of them is DAPI. Say which one it is in the channels rule."
         )
     return found

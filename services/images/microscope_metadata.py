@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from services.images.errors import (
     CorruptFileError,
@@ -87,11 +87,9 @@ def read_ome(xml: str) -> Metadata:
     if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
         raise CorruptFileError("The OME description declares XML entities. Export the image again.")
     try:
-        root = ElementTree.fromstring(xml)  # noqa: S314 - entities are refused above, nothing else expands
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise CorruptFileError(
-            "The OME description is not well-formed XML. Export the image again."
-        ) from error
+        root = ET.fromstring(xml)  # noqa: S314 - entities are refused above, nothing else expands
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise CorruptFileError("The OME description is not well-formed XML. Export it again.") from error
     pixels = next((element for element in root.iter() if _tag(element) == "Pixels"), None)
     if pixels is None:
         raise CorruptFileError("The OME description has no Pixels element. Export the image again.")
@@ -140,7 +138,7 @@ def read_imagej(description: str, labels: list[str] | None, pixels_per_unit: flo
     return Metadata(names, plausible_um(size_um))
 
 
-def _channel_of_page(pixels: ElementTree.Element, count: int) -> dict[int, int]:
+def _channel_of_page(pixels: ET.Element, count: int) -> dict[int, int]:
     """Page index to channel index; without Z and T, channels follow each other unless TiffData says more."""
     mapping: dict[int, int] = {}
     for data in (element for element in pixels if _tag(element) == "TiffData"):
@@ -154,7 +152,7 @@ def _channel_of_page(pixels: ElementTree.Element, count: int) -> dict[int, int]:
     return {page: channel for page, channel in mapping.items() if 0 <= channel < count}
 
 
-def _refuse_other_files(root: ElementTree.Element, pixels: ElementTree.Element) -> None:
+def _refuse_other_files(root: ET.Element, pixels: ET.Element) -> None:
     own = root.get("UUID")
     others = {element.text for element in pixels.iter() if _tag(element) == "UUID"} - {own}
     binary_only = any(_tag(element) == "BinaryOnly" for element in root)
@@ -164,7 +162,7 @@ def _refuse_other_files(root: ElementTree.Element, pixels: ElementTree.Element) 
         )
 
 
-def _ome_pixel_size(pixels: ElementTree.Element) -> float | None:
+def _ome_pixel_size(pixels: ET.Element) -> float | None:
     try:
         size = float(pixels.get("PhysicalSizeX") or "nan")
     except ValueError:
@@ -172,7 +170,7 @@ def _ome_pixel_size(pixels: ElementTree.Element) -> float | None:
     return plausible_um(to_um(size, pixels.get("PhysicalSizeXUnit") or "\N{MICRO SIGN}m"))
 
 
-def _tag(element: ElementTree.Element) -> str:
+def _tag(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 

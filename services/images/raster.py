@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _PNG_HEADER_BYTES = 33
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _BYTES_PER_PNG_PIXEL = 8
+_BYTE_BITS = 8
 # Everything that Pillow's two plugins were seen to raise on damaged bytes.
 _LIBRARY_ERRORS = (
     OSError,
@@ -89,7 +90,7 @@ def read_raster(stream: BinaryIO, form: Literal["png", "jpeg"], limits: Limits) 
                 f"The {form.upper()} ends before its pixels do. Copy or export the file again."
             ) from error
         raise CorruptFileError(f"The {form.upper()} is damaged. Copy or export the file again.") from error
-    return make_picture(planes, form, colour=len(planes) == 3)
+    return make_picture(planes, form, colour=len(planes) > 1)
 
 
 def _check_png_header(stream: BinaryIO, limits: Limits) -> None:
@@ -105,11 +106,12 @@ def _check_png_header(stream: BinaryIO, limits: Limits) -> None:
         raise _too_many(width, height, limits)
     if kind == _PALETTE:
         raise UnsupportedPixelTypeError("The PNG is a colour-palette image. Convert it to grey or RGB first.")
-    if depth < 8:
+    if depth < _BYTE_BITS:
         raise UnsupportedPixelTypeError(f"The PNG has {depth}-bit pixels. Export 8- or 16-bit grey.")
-    if depth == 16 and kind != _GREY:
+    if depth > _BYTE_BITS and kind != _GREY:
         raise UnsupportedPixelTypeError(
-            "The PNG has 16-bit colour, which would lose depth here. Export TIFF, or one 16-bit grey PNG per channel."
+            "The PNG has 16-bit colour, which would lose depth here. "
+            "Export TIFF, or one 16-bit grey PNG per channel."
         )
 
 

@@ -84,9 +84,7 @@ def read_tiff(stream: BinaryIO, size_bytes: int, limits: Limits) -> Picture:
         with tifffile.TiffFile(stream, name="upload", is_ome=False, is_shaped=False) as tiff:
             return _read_pages(tiff, size_bytes, limits)
     except _LIBRARY_ERRORS as error:
-        raise CorruptFileError(
-            "The TIFF's contents contradict its directory. Export the image again."
-        ) from error
+        raise CorruptFileError("The TIFF contradicts its own directory. Export it again.") from error
 
 
 def _read_pages(tiff: tifffile.TiffFile, size_bytes: int, limits: Limits) -> Picture:
@@ -129,9 +127,7 @@ def _check_pixel_type(page: tifffile.TiffPage) -> None:
             f"TIFF compression {_label(page.compression)} is not read. Export uncompressed, LZW or Deflate."
         )
     if int(page.photometric) == _PALETTE:
-        raise UnsupportedPixelTypeError(
-            "The TIFF is a colour-palette image. Convert it to grey or RGB first."
-        )
+        raise UnsupportedPixelTypeError("The TIFF has a colour palette. Convert it to grey or RGB first.")
     if int(page.photometric) not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
         raise UnsupportedPixelTypeError(
             f"The TIFF's colours are {_label(page.photometric)}. Convert it to grey or RGB first."
@@ -154,7 +150,7 @@ def _check_size(page: tifffile.TiffPage, pages: int, limits: Limits) -> None:
     height, width = page.imagelength, page.imagewidth
     if height < 1 or width < 1:
         raise CorruptFileError("The TIFF has no rows or no columns. Export the image again.")
-    decoded_bytes = height * width * page.samplesperpixel * pages * page.dtype.itemsize
+    decoded_bytes = height * width * page.samplesperpixel * pages * (page.bitspersample // 8)
     tile = max(page.tilewidth, 1) * max(page.tilelength, 1)
     if max(height * width, tile) > limits.max_pixels or decoded_bytes > limits.max_decoded_bytes:
         raise TooManyPixelsError(
@@ -200,11 +196,11 @@ def _colour_planes(page: tifffile.TiffPage) -> NDArray[np.generic]:
 
 def _grey_plane(page: tifffile.TiffPage) -> NDArray[np.generic]:
     array = _decoded(page)
-    if array.ndim > 2:
+    if page.samplesperpixel > 1:
         array = array[0] if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else array[..., 0]
     if page.photometric == _MIN_IS_WHITE:
         # Such files store ink, not light: without the inversion chromosomes would be dark on bright.
-        array = np.iinfo(array.dtype).max - array
+        array = np.invert(array)
     return array
 
 
@@ -236,10 +232,10 @@ def _imagej_labels(page: tifffile.TiffPage) -> list[str] | None:
 
 def _pixels_per_unit(page: tifffile.TiffPage) -> float | None:
     tag = page.tags.get("XResolution")
-    if tag is None or not isinstance(tag.value, tuple) or len(tag.value) != 2:
-        return None
-    numerator, denominator = tag.value
-    return numerator / denominator if numerator and denominator else None
+    match tag.value if tag is not None else None:
+        case (int(numerator), int(denominator)) if numerator and denominator:
+            return numerator / denominator
+    return None
 
 
 def _resolution_um(page: tifffile.TiffPage) -> float | None:
