@@ -1,0 +1,82 @@
+"""Register the weights that come with the software, once per database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.artifacts.service import ArtifactService
+from services.artifacts.types import PRODUCTION, ArtifactVersion
+from services.db.engine import SessionFactory
+from services.errors import KaryobridgeError
+from services.storage.base import ObjectStore
+from services.storage.keys import sha256_hex
+
+WEIGHTS_FOLDER = Path(__file__).parents[2] / "models" / "weights"
+
+
+class ShippedWeightsError(KaryobridgeError):
+    """A weights file in this checkout is not the one that its manifest describes."""
+
+    code = "shipped_weights_damaged"
+    title = "The shipped weights are damaged"
+
+
+@dataclass(frozen=True)
+class ShippedArtifact:
+    """A manifest beside its weights and its card."""
+
+    kind: str
+    name: str
+    manifest: dict[str, Any]
+    files: dict[str, bytes]
+
+
+def read_shipped(folder: Path = WEIGHTS_FOLDER) -> list[ShippedArtifact]:
+    """Read every ``*.json`` manifest with the ``.safetensors`` and ``.md`` beside it.
+
+    Raises
+    ------
+    ShippedWeightsError
+        A weights file is missing or does not hash to the manifest's ``weights_sha256``.
+    """
+    return [_read(manifest_file) for manifest_file in sorted(folder.glob("*.json"))]
+
+
+def register_shipped(
+    session_factory: SessionFactory, store: ObjectStore, folder: Path = WEIGHTS_FOLDER
+) -> list[ArtifactVersion]:
+    """Add what this database does not have yet.
+
+    A name that is new gets the alias ``production``; a later release adds a version but leaves the
+    alias alone, since a lab decides itself when its results may change.
+    """
+    registered = []
+    for shipped in read_shipped(folder):
+        with session_factory.begin() as session:
+            service = ArtifactService(session, store)
+            version = service.find(shipped.kind, shipped.name, shipped.manifest, shipped.files)
+            if version is None:
+                version = service.add(shipped.kind, shipped.name, shipped.manifest, shipped.files)
+                if version.version == 1:
+                    service.set_alias(shipped.kind, shipped.name, PRODUCTION, 1)
+            registered.append(version)
+    return registered
+
+
+def _read(manifest_file: Path) -> ShippedArtifact:
+    manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+    weights_file = manifest_file.with_suffix(".safetensors")
+    if not weights_file.exists():
+        raise ShippedWeightsError(f"{weights_file.name} is missing; check the files out again.")
+    weights = weights_file.read_bytes()
+    if sha256_hex(weights) != manifest["weights_sha256"]:
+        raise ShippedWeightsError(
+            f"{weights_file.name} does not hash to what {manifest_file.name} says; check the files out again."
+        )
+    card = manifest_file.with_suffix(".md").read_bytes()
+    return ShippedArtifact(
+        manifest["kind"], manifest["name"], manifest, {"weights.safetensors": weights, "card.md": card}
+    )

@@ -1,0 +1,1 @@
+"""Chromosome crops: where they came from, what people said of them, and their pixels."""

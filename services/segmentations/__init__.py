@@ -1,0 +1,1 @@
+"""What segmentation jobs found in images: masks, counts, and pictures of them."""
