@@ -24,7 +24,7 @@ class ArtifactRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def list(self, kind: str | None, page: PageRequest) -> Page[ArtifactVersion]:
+    def list_page(self, kind: str | None, page: PageRequest) -> Page[ArtifactVersion]:
         """Every version, by kind, name and number."""
         row = ArtifactVersionRow
         query = select(row).order_by(row.kind, row.name, row.version).limit(page.limit + 1)

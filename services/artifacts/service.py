@@ -25,7 +25,6 @@ from services.pagination import Page, PageRequest
 from services.storage.base import ObjectStore
 from services.storage.keys import content_key, sha256_hex
 
-
 MAX_VERSION_DIGITS = 19  # longer numbers name no version either
 
 
@@ -43,9 +42,9 @@ class ArtifactService:
         self._repository = ArtifactRepository(session)
         self._store = store
 
-    def list(self, kind: str | None, page: PageRequest) -> Page[ArtifactVersion]:
+    def list_page(self, kind: str | None, page: PageRequest) -> Page[ArtifactVersion]:
         """Every version, optionally of one kind."""
-        return self._repository.list(None if kind is None else check_kind(kind), page)
+        return self._repository.list_page(None if kind is None else check_kind(kind), page)
 
     def describe(self, kind: str, name: str) -> tuple[list[ArtifactVersion], list[ArtifactAlias]]:
         """All versions and aliases of a name; raises `NotFoundError` if there are none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class CropPixels:
         Which pixels belong to the chromosome.
     """
 
-    pixels: NDArray[np.integer]
+    pixels: NDArray[np.integer[Any]]
     mask: NDArray[np.bool_]
 
 

@@ -32,7 +32,7 @@ class CropRepository:
         row = self._session.get(CropRow, crop_id)
         return None if row is None else self._with_annotations([row])[0]
 
-    def list(self, wanted: CropFilter, page: PageRequest) -> Page[Crop]:
+    def list_page(self, wanted: CropFilter, page: PageRequest) -> Page[Crop]:
         """Crops in the order in which they were made."""
         query = select(CropRow).order_by(CropRow.id).limit(page.limit + 1)
         conditions = (

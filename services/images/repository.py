@@ -111,7 +111,9 @@ class ImageRepository:
             raise NotFoundError("image", ", ".join(missing[:MAX_NAMED_IN_ERROR]))
         return [found[image_id] for image_id in image_ids]
 
-    def list(self, page: PageRequest, sample: str | None = None, batch_id: str | None = None) -> Page[Image]:
+    def list_page(
+        self, page: PageRequest, sample: str | None = None, batch_id: str | None = None
+    ) -> Page[Image]:
         """Images in the order in which they arrived."""
         query = select(ImageRow).order_by(ImageRow.id).limit(page.limit + 1)
         if sample is not None:

@@ -95,7 +95,7 @@ class UploadService:
                 raise NotFoundError("batch", batch_id)
             return _batch(row)
 
-    def list(self, page: PageRequest, sample: str | None = None) -> Page[Batch]:
+    def list_page(self, page: PageRequest, sample: str | None = None) -> Page[Batch]:
         """Batches in the order in which they arrived."""
         query = select(BatchRow).order_by(BatchRow.id).limit(page.limit + 1)
         if sample is not None:

@@ -6,6 +6,7 @@ of thousands of planes holds neither memory nor file handles.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from services.images.archives import is_zip, unzip_members
+from services.images.archives import unzip_members
 from services.images.errors import UploadRejectedError
+from services.images.formats import sniff
 from services.images.limits import Limits
 from services.uploads.types import UploadedFile
 
@@ -39,25 +41,27 @@ def staged(files: Sequence[UploadedFile], limits: Limits) -> Iterator[list[Stage
 
 
 def _stage(files: Sequence[UploadedFile], folder: Path, limits: Limits) -> Iterator[StagedFile]:
-    count = 0
+    paths = (folder / f"{number:06d}" for number in itertools.count())
     for file in files:
-        if not is_zip(file.stream):
-            count += 1
-            yield StagedFile(file.filename, _copy(file.stream, folder / f"{count:06d}"))
-            continue
-        for member in unzip_members(file.stream, file.filename, limits):
-            label = f"{file.filename}/{member.name}" if member.name else file.filename
-            if member.stream is None:
-                yield StagedFile(label, None, member.error)
-                continue
-            count += 1
-            try:
-                yield StagedFile(label, _copy(member.stream, folder / f"{count:06d}"))
-            except UploadRejectedError as error:  # a bomb shows itself only while it unpacks
-                yield StagedFile(label, None, error)
+        if sniff(file.stream) == "zip":
+            yield from _stage_members(file, paths, limits)
+        else:
+            yield StagedFile(file.filename, _copy(file.stream, next(paths)))
+
+
+def _stage_members(file: UploadedFile, paths: Iterator[Path], limits: Limits) -> Iterator[StagedFile]:
+    """Unpack an archive; a damaged one is a single unreadable file."""
+    try:
+        for member in unzip_members(file.stream, limits):
+            label = f"{file.filename}/{member.name}"
+            path = None if member.stream is None else _copy(member.stream, next(paths))
+            yield StagedFile(label, path, member.error)
+    except UploadRejectedError as error:
+        yield StagedFile(file.filename, None, error)
 
 
 def _copy(stream: BinaryIO, path: Path) -> Path:
+    stream.seek(0)
     with path.open("wb") as target:
         shutil.copyfileobj(stream, target, _COPY_BYTES)
     return path
