@@ -204,6 +204,7 @@ class SegmentationRow(Base):
     num_touching: Mapped[int]
     removed: Mapped[JsonObject]
     shifts_px: Mapped[JsonObject]
+    levels: Mapped[JsonObject]
     seconds: Mapped[float]
     created_at: Mapped[datetime] = _created_at()
 

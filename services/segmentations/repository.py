@@ -29,6 +29,8 @@ class NewSegmentation:
         Objects that were found and dropped, by reason.
     shifts_px
         Per fluorescence channel, (dy, dx) that laid it on DAPI and whether it was found reliably.
+    levels
+        Per channel, the grey levels drawn black and white in pictures of this image and its crops.
     seconds
         From the image's bytes to its crops' bytes.
     """
@@ -42,6 +44,7 @@ class NewSegmentation:
     num_touching: int
     removed: Mapping[str, int]
     shifts_px: Mapping[str, Any]
+    levels: Mapping[str, Any]
     seconds: float
 
 
@@ -117,6 +120,7 @@ def _segmentation(row: SegmentationRow) -> Segmentation:
         num_touching=row.num_touching,
         removed=row.removed,
         shifts_px=row.shifts_px,
+        levels=row.levels,
         seconds=row.seconds,
         created_at=row.created_at,
     )

@@ -263,6 +263,7 @@ def upgrade() -> None:
         sa.Column("num_touching", sa.Integer(), nullable=False),
         sa.Column("removed", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("shifts_px", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("levels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_segmentations_image_id")),
