@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.images.mask_exports import masks_tiff
+from services.images.registration import Registered, register
+from services.jobs.context import JobContext
 from sqlalchemy.orm import Session
 
 from models.segmentation.crops import CropPackError, cut_crops
@@ -21,12 +24,8 @@ from services.artifacts.types import ArtifactVersion
 from services.crops.repository import CropRepository
 from services.ids import new_id
 from services.images.errors import UploadRejectedError
-from services.images.mask_exports import masks_tiff
-from services.images.registration import Registered, register
 from services.images.rendering import channel_levels
 from services.images.repository import Image, ImageRepository, load_stack
-from services.jobs.context import JobContext
-from services.jobs.params import SegmentationParams as JobSegmentationParams
 from services.jobs.types import JobItem
 from services.pipelines.device import choose_device
 from services.pipelines.errors import ItemError
@@ -34,6 +33,15 @@ from services.pipelines.resources import Resources
 from services.segmentations.repository import NewSegmentation, SegmentationRepository
 from services.storage.base import ObjectNotFoundError, ObjectStore
 from services.storage.keys import content_key, sha256_hex
+
+
+@dataclass(frozen=True)
+class _Tool:
+    """The segmenter of a job and how to use it."""
+
+    version: ArtifactVersion
+    segmenter: CellposeSegmenter
+    params: SegmentationParams
 
 
 @dataclass(frozen=True)
@@ -90,15 +98,15 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     KaryobridgeError
         The segmenter cannot be loaded; single images that fail are recorded and passed over.
     """
-    params = JobSegmentationParams.model_validate(context.job.params)
     version, segmenter = load_segmenter(resources, context.job.artifacts["segmenter"])
+    tool = _Tool(version, segmenter, SegmentationParams(**context.job.params))
     items = context.pending()
     with resources.session_factory() as session:
         images = {image.id: image for image in ImageRepository(session).require([i.input_id for i in items])}
     for item in items:
         context.check()
         context.begin(item)
-        _run_item(context, resources, item, images[item.input_id], version, segmenter, params)
+        _run_item(context, resources.store, item, images[item.input_id], tool)
     with resources.session_factory() as session:
         totals = SegmentationRepository(session).totals(context.job.id)
     return {
@@ -124,23 +132,9 @@ def load_segmenter(resources: Resources, ref: str) -> tuple[ArtifactVersion, Cel
         return version, resources.cache.get_or_load(("segmenter", version.sha256, str(device)), load)
 
 
-def _run_item(
-    context: JobContext,
-    resources: Resources,
-    item: JobItem,
-    image: Image,
-    version: ArtifactVersion,
-    segmenter: CellposeSegmenter,
-    params: JobSegmentationParams,
-) -> None:
-    model_params = SegmentationParams(
-        diameter_px=params.diameter_px or _default_diameter_px(version),
-        flow_threshold=params.flow_threshold,
-        cellprob_threshold=params.cellprob_threshold,
-        min_area_px=params.min_area_px,
-    )
+def _run_item(context: JobContext, store: ObjectStore, item: JobItem, image: Image, tool: _Tool) -> None:
     try:
-        outcome = _segment(resources.store, image, segmenter, model_params, context.job.id, version.ref)
+        outcome = _segment(store, image, tool, context.job.id)
     except (SegmentationError, CropPackError) as error:
         context.fail(item, ItemError.of(error))
     except (UploadRejectedError, ObjectNotFoundError) as error:
@@ -149,18 +143,11 @@ def _run_item(
         context.record(item, outcome.outputs, outcome.write)
 
 
-def _segment(
-    store: ObjectStore,
-    image: Image,
-    segmenter: CellposeSegmenter,
-    params: SegmentationParams,
-    job_id: str,
-    segmenter_ref: str,
-) -> _Outcome:
+def _segment(store: ObjectStore, image: Image, tool: _Tool, job_id: str) -> _Outcome:
     started = time.perf_counter()
     stack = load_stack(store, image)
     registered = register(stack)
-    found = segmenter.segment(stack.plane("dapi"), params)
+    found = tool.segmenter.segment(stack.plane("dapi"), tool.params)
     pack = cut_crops(registered.pixels, found.masks, found.instances)
     masks_key = _put(store, "masks", masks_tiff(found.masks), ".tif")
     crops_key = _put(store, "crops", pack.to_npz(), ".npz")
@@ -168,7 +155,7 @@ def _segment(
     segmentation = NewSegmentation(
         job_id=job_id,
         image_id=image.id,
-        segmenter=segmenter_ref,
+        segmenter=tool.version.ref,
         masks_key=masks_key,
         crops_key=crops_key,
         num_chromosomes=len(found.instances),
@@ -193,9 +180,3 @@ def _put(store: ObjectStore, room: Any, content: bytes, extension: str) -> str:
     if not store.exists(key):
         store.put(key, content)
     return key
-
-
-def _default_diameter_px(version: ArtifactVersion) -> float | None:
-    """What an uploaded network's manifest says of its images; shipped weights carry it themselves."""
-    value = version.manifest.get("diameter_px")
-    return None if value is None else float(value)

@@ -6,15 +6,14 @@ stored, from which another worker continues exactly where this one died.
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from cellpose.version import version_str as cellpose_summary
+from services.images.mask_exports import read_masks
+from services.jobs.context import JobContext
 
 from models.segmentation import network
 from models.segmentation.evaluation import Evaluation, evaluate
@@ -22,13 +21,12 @@ from models.segmentation.segmenter import CellposeSegmenter
 from models.segmentation.training import LabelledImage, SegmenterTrainer, TrainingConfig, new_network
 from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
-from services.images.mask_exports import read_masks
 from services.images.repository import AnnotatedMasks, Image, ImageRepository, load_stack
-from services.jobs.context import JobContext
 from services.jobs.params import SegmenterTrainingParams
 from services.pipelines.device import choose_device
 from services.pipelines.pictures import curve_png
 from services.pipelines.resources import Resources
+from services.pipelines.segmenter_manifest import segmenter_manifest
 from services.pipelines.splits import split_groups
 from services.storage.base import ObjectNotFoundError, ObjectStore
 from services.storage.keys import checkpoint_key
@@ -61,7 +59,13 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     weights = network.to_safetensors(trainer.net)
     context.progress(params.epochs, params.epochs, "epochs", "evaluating on held-out slides")
     evaluation = _evaluate(context, weights, trainer, split.held_out)
-    manifest = _manifest(context, params, trainer, split, evaluation, weights)
+    manifest = segmenter_manifest(
+        params.name,
+        trainer.net,
+        weights,
+        trainer.config.diameter_px,
+        _about(context, trainer, split, evaluation),
+    )
     files = {"weights.safetensors": weights, "loss.png": curve_png("loss", trainer.losses)}
     with resources.session_factory.begin() as session:
         version = ArtifactService(session, resources.store).add(
@@ -154,45 +158,22 @@ def _evaluate(
     return evaluate(segmenter, held_out, check=context.check)
 
 
-def _manifest(
-    context: JobContext,
-    params: SegmenterTrainingParams,
-    trainer: SegmenterTrainer,
-    split: _Split,
-    evaluation: Evaluation | None,
-    weights: bytes,
+def _about(
+    context: JobContext, trainer: SegmenterTrainer, split: _Split, evaluation: Evaluation | None
 ) -> dict[str, Any]:
-    spec = network.spec_of(trainer.net)
+    """Where the weights came from and how good they are, for the manifest."""
     return {
-        "kind": "segmenter",
-        "name": params.name,
-        "architecture": "cellpose-cpnet",
-        "channels": list(spec.channels),
-        "diam_mean_px": spec.diam_mean_px,
-        "diameter_px": trainer.config.diameter_px,
-        "weights_sha256": network.sha256_of(weights),
-        "parameters": params.model_dump(mode="json"),
-        "parents": [context.job.artifacts["segmenter"]] if "segmenter" in context.job.artifacts else [],
+        "licence": None,
+        "parameters": context.job.params,
+        "parents": list(context.job.artifacts.values()),
+        "metrics": None if evaluation is None else evaluation.to_json(),
+        "held_out_slides": list(split.held_out_groups),
         "training": {
             "job_id": context.job.id,
             "images": len(split.train),
             "losses": trainer.losses,
             "device": str(trainer.device),
         },
-        "metrics": None if evaluation is None else evaluation.to_json(),
-        "held_out_slides": list(split.held_out_groups),
-        "libraries": _libraries(),
-        "licence": None,
-    }
-
-
-def _libraries() -> dict[str, str]:
-    cellpose = cellpose_summary.split("cellpose version:")[-1].split()[0]
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "cellpose": cellpose,
-        "numpy": np.__version__,
     }
 
 
