@@ -1,0 +1,52 @@
+# Karyobridge: the commands a person types. `make` alone lists them.
+# All paths are relative, so the folder's own name may contain spaces.
+
+PYTHON ?=
+TORCH ?=
+TORCH_INDEX_URL ?=
+HOST ?=
+PORT ?=
+ARGS ?=
+UV_VERSION := 0.13.9
+
+PY := .venv/bin/python
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help setup demo serve test check bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## List what make can do
+	@echo "Usage: make <target>"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1	\2/p' Makefile | expand -t 12
+	@echo
+	@echo "PYTHON=python3.12 chooses the interpreter, TORCH=cuda the CUDA build of torch."
+	@echo "Settings of the service are environment variables; .env.example lists them all."
+
+setup:  ## Create .venv and install everything; nothing to do the second time
+	@PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX_URL="$(TORCH_INDEX_URL)" sh .ci/environment
+
+demo: setup  ## Segment the bundled metaphases, then stop everything again
+	@$(PY) -m client.demo $(ARGS)
+
+serve: setup  ## Run the whole service on this machine until Ctrl-C
+	@$(PY) -m services.embedded $(ARGS)
+
+test: setup  ## Run all tests; ARGS="-k name" passes options on
+	@$(PY) -m pytest $(ARGS)
+
+check: setup  ## Lint, check formatting, types and the direction of imports
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+bench: setup  ## Measure the service; takes many minutes
+	@$(PY) -m benchmarks $(ARGS)
+
+lock: setup  ## Resolve requirements*.in again; ARGS=--upgrade takes new versions
+	@ARGS="$(ARGS)" UV_VERSION="$(UV_VERSION)" sh .ci/lock
+
+clean:  ## Remove the environment and caches; data in var/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
