@@ -27,6 +27,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         The bytes are not weights of a Cellpose 1-3 network.
     """
     params = ArtifactImportParams.model_validate(context.job.params)
+    filename = context.job.inputs["filename"]
     content = resources.store.get(context.job.inputs["object_key"])
     try:
         net = network.from_bytes(content)
@@ -44,7 +45,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         "metrics": None,
         "imported": {
             "job_id": context.job.id,
-            "filename": context.job.inputs["filename"],
+            "filename": filename,
             "sha256": context.job.inputs["sha256"],
         },
     }

@@ -1,0 +1,114 @@
+"""The one table of job kinds. A new kind is a line here, a pipeline, and a line in workers.runners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from services.jobs.errors import UnknownKindError
+from services.jobs.params import (
+    ArtifactImportParams,
+    DiagnosticParams,
+    JobParams,
+    SegmentationParams,
+    SegmenterTrainingParams,
+)
+from services.jobs.types import QueueName
+
+# Larger is more urgent. These are the levels that every supported broker keeps apart.
+PRIORITY_PROBE: Final = 9
+PRIORITY_SAMPLE: Final = 6
+PRIORITY_TRAINING: Final = 3
+PRIORITIES: Final = (9, 6, 3, 0)
+
+HOUR_S: Final = 3600
+
+
+@dataclass(frozen=True)
+class KindSpec:
+    """How jobs of one kind are validated, routed and limited.
+
+    Attributes
+    ----------
+    max_attempts
+        Attempts in a row that may bring nothing; None takes the setting `job_max_attempts`.
+    max_run_s
+        Longest run of a single attempt, in seconds.
+    unit
+        What `progress` counts.
+    progress_by_items
+        Whether progress is the number of recorded items, or is told by the pipeline.
+    artifact_roles
+        Artifacts that the job may name, by role, with the artifact's kind.
+    """
+
+    kind: str
+    queue: QueueName
+    priority: int
+    params_model: type[JobParams]
+    unit: str
+    max_run_s: float
+    artifact_roles: Mapping[str, str]
+    max_attempts: int | None = None
+    progress_by_items: bool = True
+
+
+_SPECS: Final = (
+    KindSpec(
+        kind="segmentation",
+        queue="gpu",
+        priority=PRIORITY_SAMPLE,
+        params_model=SegmentationParams,
+        unit="images",
+        max_run_s=24 * HOUR_S,
+        artifact_roles=MappingProxyType({"segmenter": "segmenter"}),
+    ),
+    KindSpec(
+        kind="segmenter_training",
+        queue="gpu",
+        priority=PRIORITY_TRAINING,
+        params_model=SegmenterTrainingParams,
+        unit="epochs",
+        max_run_s=48 * HOUR_S,
+        artifact_roles=MappingProxyType({"segmenter": "segmenter"}),
+        progress_by_items=False,
+    ),
+    KindSpec(
+        kind="artifact_import",
+        queue="cpu",
+        priority=PRIORITY_SAMPLE,
+        params_model=ArtifactImportParams,
+        unit="files",
+        max_run_s=HOUR_S,
+        artifact_roles=MappingProxyType({}),
+        progress_by_items=False,
+    ),
+    KindSpec(
+        kind="diagnostic",
+        queue="cpu",
+        priority=PRIORITY_PROBE,
+        params_model=DiagnosticParams,
+        unit="items",
+        max_run_s=HOUR_S,
+        artifact_roles=MappingProxyType({}),
+    ),
+)
+
+KINDS: Final[Mapping[str, KindSpec]] = MappingProxyType({spec.kind: spec for spec in _SPECS})
+LONGEST_RUN_S: Final = max(spec.max_run_s for spec in _SPECS)
+
+
+def spec_of(kind: str) -> KindSpec:
+    """Look a kind up.
+
+    Raises
+    ------
+    UnknownKindError
+        The message names the known ones.
+    """
+    try:
+        return KINDS[kind]
+    except KeyError:
+        raise UnknownKindError(kind, KINDS) from None
