@@ -1,0 +1,27 @@
+"""The Python client and the command line: they speak HTTP and share no code with the service.
+
+Start with `client.Client`; ``python -m client --help`` is the same from a shell.
+"""
+
+from __future__ import annotations
+
+from client.errors import ClientError, ConnectionFailedError, ProblemError
+from client.http import Client
+from client.records import ArtifactVersion, Batch, Crop, Image, Job, JobItem
+from client.retries import RetryPolicy
+from client.uploading import UploadReport
+
+__all__ = [
+    "ArtifactVersion",
+    "Batch",
+    "Client",
+    "ClientError",
+    "ConnectionFailedError",
+    "Crop",
+    "Image",
+    "Job",
+    "JobItem",
+    "ProblemError",
+    "RetryPolicy",
+    "UploadReport",
+]

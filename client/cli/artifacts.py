@@ -1,0 +1,161 @@
+"""``artifacts``: the versions of segmenters and, later, of classifiers, generators and filters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from client.cli.connection import JsonOption, connection_of
+from client.cli.exits import ErrorExits
+from client.cli.output import byte_progress, print_facts, print_json, print_table
+from client.errors import InvalidArgumentError, LocalFileError
+
+app = typer.Typer(
+    cls=ErrorExits, no_args_is_help=True, help="List, show, upload, alias and download artifacts."
+)
+
+KindArgument = Annotated[
+    str, typer.Argument(help="segmenter, classifier, generator or filter.", metavar="KIND")
+]
+RefArgument = Annotated[
+    str,
+    typer.Argument(help="name/version or name/alias; name alone is its production version.", metavar="REF"),
+]
+
+
+@app.command("list")
+def list_artifacts(
+    context: typer.Context,
+    *,
+    kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List versions."""
+    with connection_of(context).open() as client:
+        found = list(client.artifacts(kind))
+        if as_json:
+            print_json([version.as_json() for version in found])
+            return
+        names = {(v.kind, v.name): client.artifact(v.kind, v.name) for v in found}
+    print_table(
+        ["kind", "name", "version", "aliases", "created", "sha256"],
+        [
+            (
+                v.kind,
+                v.name,
+                v.version,
+                " ".join(names[v.kind, v.name].aliases_of(v.version)),
+                v.created_at,
+                v.sha256,
+            )
+            for v in found
+        ],
+    )
+
+
+@app.command("show")
+def show(
+    context: typer.Context, kind: KindArgument, ref: RefArgument, *, as_json: JsonOption = False
+) -> None:
+    """Show a version's manifest: parameters, metrics, data, licence, hashes."""
+    name, version = _split(ref)
+    with connection_of(context).open() as client:
+        found = client.artifact_version(kind, name, version).as_json()
+    if as_json:
+        print_json(found)
+    else:
+        print_facts(
+            (key, json.dumps(v, indent=1) if isinstance(v, dict | list) else v) for key, v in found.items()
+        )
+
+
+@app.command("upload")
+def upload(
+    context: typer.Context,
+    kind: KindArgument,
+    name: Annotated[str, typer.Argument(help="The artifact that gets a new version.", metavar="NAME")],
+    file: Annotated[Path, typer.Argument(help="Weights: safetensors or an official checkpoint.")],
+    *,
+    manifest: Annotated[Path | None, typer.Option(help="JSON file: licence, data, metrics.")] = None,
+    alias: Annotated[str | None, typer.Option(help="Point this alias at the new version.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Upload weights as the next version."""
+    with connection_of(context).open() as client, byte_progress() as progress:
+        size_bytes = file.stat().st_size if file.is_file() else None
+        task = progress.add_task(file.name, total=size_bytes)
+        version = client.upload_artifact(
+            kind,
+            name,
+            file,
+            manifest=None if manifest is None else _read_object(manifest),
+            on_progress=lambda sent: progress.update(task, completed=sent),
+        )
+        if alias is not None:
+            client.set_alias(kind, name, alias, version.version)
+    if as_json:
+        print_json(version.as_json())
+    else:
+        print_facts([("artifact", f"{kind} {name}/{version.version}"), ("sha256", version.sha256)])
+
+
+@app.command("alias")
+def set_alias(
+    context: typer.Context,
+    kind: KindArgument,
+    name: Annotated[str, typer.Argument(help="The artifact.", metavar="NAME")],
+    alias: Annotated[str, typer.Argument(help="The alias, for example production.", metavar="ALIAS")],
+    version: Annotated[int, typer.Argument(min=1, help="The version that it shall mean.", metavar="VERSION")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Point an alias at a version. Jobs that were submitted before keep theirs."""
+    with connection_of(context).open() as client:
+        client.set_alias(kind, name, alias, version)
+    facts = {"kind": kind, "name": name, "alias": alias, "version": version}
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts(facts.items())
+
+
+@app.command("download")
+def download(
+    context: typer.Context,
+    kind: KindArgument,
+    ref: RefArgument,
+    to: Annotated[Path, typer.Argument(help="File to write.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Save a version's files."""
+    name, version = _split(ref)
+    with connection_of(context).open() as client:
+        written = client.download_artifact(kind, name, version, to)
+    facts: dict[str, Any] = {"file": str(written), "size_bytes": written.stat().st_size}
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts(facts.items())
+
+
+def _split(ref: str) -> tuple[str, str]:
+    name, slash, version = ref.partition("/")
+    if not name or (slash and not version) or "/" in version:
+        raise InvalidArgumentError(f"{ref!r} is no reference; write name/version or name/alias.")
+    return name, version or "production"
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LocalFileError(path, error.strerror or "cannot be read") from error
+    except ValueError as error:
+        raise LocalFileError(path, f"this is not JSON ({error}).") from error
+    if not isinstance(value, dict):
+        raise LocalFileError(path, "the manifest must be a JSON object.")
+    return value
