@@ -14,14 +14,18 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from models.segmentation.crossings import half_width_of, split_crossings
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence, Set
 
     from numpy.typing import NDArray
 
 TOUCHING_PX = 2  # instances with at most this many pixels between them touch
 SATURATED_SHARE = 0.01  # of an instance's pixels at the camera's largest value
-_CROSS = ndimage.generate_binary_structure(2, 1)
+MIN_AREA = 0.11  # of the disc of the expected diameter (60 px at 26 px): smaller is debris
+MIN_SHAPES_FOR_WIDTH = 5
+HALF_WIDTH_OF_DIAMETER = 0.22  # measured on the development metaphases
 _SQUARE = ndimage.generate_binary_structure(2, 2)
 
 
@@ -68,6 +72,8 @@ class RemovalRules:
         Expected mean diameter of a chromosome (of the disc of equal area).
     min_area_px
         Smaller objects are debris.
+    max_flow_error
+        Objects whose shape disagrees more with the network's flows are removed; 0 keeps all.
     max_area
         Larger objects are nuclei or clumps, whatever their shape.
     nucleus_area, nucleus_roundness, nucleus_solidity
@@ -76,15 +82,18 @@ class RemovalRules:
 
     diameter_px: float
     min_area_px: float
+    max_flow_error: float = 0.4
     max_area: float = 8.0
     nucleus_area: float = 3.0
     nucleus_roundness: float = 0.7
     nucleus_solidity: float = 0.9
 
-    @property
-    def disc_px(self) -> float:
-        """Area of the disc of the expected diameter, px."""
-        return float(np.pi / 4.0 * self.diameter_px**2)
+    @classmethod
+    def of(cls, diameter_px: float, min_area_px: float | None, max_flow_error: float) -> RemovalRules:
+        """Rules for a diameter; `min_area_px` None means `MIN_AREA` discs."""
+        if min_area_px is None:
+            min_area_px = MIN_AREA * disc_area_px(diameter_px)
+        return cls(diameter_px, min_area_px, max_flow_error)
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class Refined:
     instances
         One per label, in that order.
     removed
-        How many objects were dropped, by reason.
+        How many objects were dropped, by reason: "debris", "nucleus", "clump", "inconsistent_flow".
     """
 
     masks: NDArray[np.int32]
@@ -105,33 +114,83 @@ class Refined:
     removed: Mapping[str, int] = field(default_factory=dict)
 
 
-def refine(masks: NDArray[np.integer], dapi: NDArray[np.generic], rules: RemovalRules) -> Refined:
-    """Clean labels, remove nuclei and debris, number and measure what remains.
+@dataclass(frozen=True)
+class _Object:
+    """A cleaned label: where it is, its pixels in that box, and whether it crosses another one."""
+
+    box: tuple[slice, slice]
+    shape: NDArray[np.bool_]
+    overlapping: bool
+
+
+def refine(
+    masks: NDArray[np.int32],
+    dapi: NDArray[np.generic],
+    rules: RemovalRules,
+    flow_errors: Mapping[int, float] | None = None,
+) -> Refined:
+    """Clean labels, split crossings, remove nuclei and debris, number and measure what remains.
 
     Parameters
     ----------
-    masks : (H, W) integer
+    masks : (H, W) int32
         Raw labels, 0 = background.
-    dapi : (H, W) uint8, uint16 or float
+    dapi : (H, W) integer or float
         The image they came from.
+    flow_errors
+        Mean squared difference between a label's own flows and the network's, by label. The label
+        of a crossing fits no single object, so it is split before this is looked at.
     """
     removed: Counter[str] = Counter()
-    kept: list[tuple[tuple[slice, slice], NDArray[np.bool_]]] = []
-    for label, box in enumerate(ndimage.find_objects(masks), 1):
-        if box is None:
-            continue
-        shape = largest_piece(masks[box] == label)
-        reason = removal_reason(shape, rules)
-        if reason is None:
-            kept.append((box, shape))
-        else:
-            removed[reason] += 1
+    found: list[_Object] = []
+    cleaned = _cleaned(masks, rules)
+    half_width_px = usual_half_width_px([shape for _, _, shape in cleaned], rules.diameter_px)
+    for label, box, shape in cleaned:
+        parts = split_crossings(shape, half_width_px)
+        crossing = len(parts) > 1
+        error = 0.0 if crossing or flow_errors is None else flow_errors.get(label, 0.0)
+        for part in parts:
+            reason = removal_reason(part, error, rules)
+            if reason is None:
+                found.append(_Object(box, part, crossing))
+            else:
+                removed[reason] += 1
+    found.sort(key=_reading_order)
     clean = np.zeros(masks.shape, np.int32)
-    kept.sort(key=lambda item: (item[0][0].start, item[0][1].start))
-    for label, (box, shape) in enumerate(kept, 1):
-        window = clean[box]
-        window[shape & (window == 0)] = label
-    return Refined(clean, measure(clean, dapi), dict(removed))
+    for label, item in enumerate(found, 1):
+        window = clean[item.box]
+        window[item.shape & (window == 0)] = label
+    overlapping = {label for label, item in enumerate(found, 1) if item.overlapping}
+    return Refined(clean, measure(clean, dapi, overlapping), dict(removed))
+
+
+def _cleaned(
+    masks: NDArray[np.int32], rules: RemovalRules
+) -> list[tuple[int, tuple[slice, slice], NDArray[np.bool_]]]:
+    """Every label with its box and its largest piece."""
+    boxes = ndimage.find_objects(masks)
+    return [
+        (label, box, largest_piece(masks[box] == label))
+        for label, box in enumerate(boxes, 1)
+        if box is not None
+    ]
+
+
+def _reading_order(item: _Object) -> tuple[int, int]:
+    ys, xs = np.nonzero(item.shape)
+    return item.box[0].start + int(ys.min()), item.box[1].start + int(xs.min())
+
+
+def usual_half_width_px(shapes: Sequence[NDArray[np.bool_]], diameter_px: float) -> float:
+    """Half the width (px) of the image's chromosomes, from the diameter if there are only a few."""
+    if len(shapes) < MIN_SHAPES_FOR_WIDTH:
+        return HALF_WIDTH_OF_DIAMETER * diameter_px
+    return float(np.median([half_width_of(shape) for shape in shapes]))
+
+
+def disc_area_px(diameter_px: float) -> float:
+    """Area (px) of the disc of a diameter."""
+    return float(np.pi / 4.0 * diameter_px**2)
 
 
 def largest_piece(shape: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -142,17 +201,19 @@ def largest_piece(shape: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(ndimage.binary_fill_holes(shape), np.bool_)
 
 
-def removal_reason(shape: NDArray[np.bool_], rules: RemovalRules) -> str | None:
-    """Why an object (H, W) bool is no chromosome: "debris", "nucleus", "clump", or None."""
+def removal_reason(shape: NDArray[np.bool_], flow_error: float, rules: RemovalRules) -> str | None:
+    """Why an object (H, W) bool is no chromosome, or None if it is one; see `Refined.removed`."""
     area_px = int(shape.sum())
     if area_px < rules.min_area_px:
         return "debris"
-    if area_px < rules.nucleus_area * rules.disc_px:
-        return None
-    roundness, solidity = roundness_and_solidity(shape)
-    if roundness > rules.nucleus_roundness and solidity > rules.nucleus_solidity:
-        return "nucleus"
-    return "clump" if area_px > rules.max_area * rules.disc_px else None
+    area = area_px / disc_area_px(rules.diameter_px)
+    if area > rules.nucleus_area:
+        roundness, solidity = roundness_and_solidity(shape)
+        if roundness > rules.nucleus_roundness and solidity > rules.nucleus_solidity:
+            return "nucleus"
+        if area > rules.max_area:
+            return "clump"
+    return "inconsistent_flow" if 0.0 < rules.max_flow_error < flow_error else None
 
 
 def roundness_and_solidity(shape: NDArray[np.bool_]) -> tuple[float, float]:
@@ -169,7 +230,9 @@ def roundness_and_solidity(shape: NDArray[np.bool_]) -> tuple[float, float]:
     return min(area / (np.pi * (radius + 0.5) ** 2), 1.0), min(area / hull_area, 1.0)
 
 
-def measure(masks: NDArray[np.integer], dapi: NDArray[np.generic]) -> tuple[Instance, ...]:
+def measure(
+    masks: NDArray[np.int32], dapi: NDArray[np.generic], overlapping: Set[int] = frozenset()
+) -> tuple[Instance, ...]:
     """Measure and flag every label of a clean label image.
 
     Parameters
@@ -188,6 +251,7 @@ def measure(masks: NDArray[np.integer], dapi: NDArray[np.generic]) -> tuple[Inst
         bbox = (box[0].start, box[1].start, box[0].stop, box[1].stop)
         flags = {
             "touching": is_touching(masks, label, box),
+            "overlapping": label in overlapping,
             "border": min(bbox[:2]) == 0 or bbox[2] == masks.shape[0] or bbox[3] == masks.shape[1],
             "saturated": float(np.mean(dapi[box][shape] >= ceiling)) > SATURATED_SHARE,
         }
@@ -196,7 +260,7 @@ def measure(masks: NDArray[np.integer], dapi: NDArray[np.generic]) -> tuple[Inst
     return tuple(found)
 
 
-def is_touching(masks: NDArray[np.integer], label: int, box: tuple[slice, slice]) -> bool:
+def is_touching(masks: NDArray[np.int32], label: int, box: tuple[slice, slice]) -> bool:
     """Whether another label lies within `TOUCHING_PX` (in 8-neighbour steps) of this one."""
     wide = tuple(slice(max(s.start - TOUCHING_PX - 1, 0), s.stop + TOUCHING_PX + 1) for s in box)
     window = masks[wide]

@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import torch
 from cellpose import dynamics, transforms
+from cellpose.metrics import flow_error
 
 from models.segmentation import network
-from models.segmentation.normalisation import normalise
+from models.segmentation.normalisation import levels, rescaled
 from models.segmentation.postprocess import Instance, RemovalRules, refine
 from models.segmentation.windows import Stitcher, windows
 
@@ -32,7 +33,6 @@ TILES_PER_BATCH = {"cpu": 4, "cuda": 32}
 WINDOW_PX = 2048  # side of the largest piece handled at once, after rescaling
 OVERLAP_DIAMETERS = 8.0  # windows share this much; the longest chromosomes measure five diameters
 NUM_STEPS = 200  # of the flow dynamics, at the network's scale
-MIN_AREA_OF_DISC = 0.11  # default of min_area_px, relative to the disc of the expected diameter
 MAX_SIDE_PX = 32_768
 
 # "No seeds found" is an ordinary outcome for an empty image, not a reason to write to stderr.
@@ -167,55 +167,68 @@ class CellposeSegmenter:
 
         Parameters
         ----------
-        dapi : (H, W) uint8, uint16 or float, finite
+        dapi : (H, W) integer or float, finite
 
         Raises
         ------
         InvalidImageError
-            If the array is empty, not two-dimensional or not finite.
+            If the array is empty, too large, not two-dimensional or not finite.
         NetworkOutputError
             If the network returns NaN or the dynamics nothing.
         """
         _require_image(dapi)
         params = params or SegmentationParams()
         diameter_px = params.diameter_px or self.default_diameter_px
-        image = normalise(dapi)
-        masks = (
-            np.zeros(dapi.shape, np.int32) if not image.any() else self._stitched(image, diameter_px, params)
-        )
-        rules = RemovalRules(diameter_px, min_area_px=0.0)
-        if params.min_area_px is None:
-            rules = RemovalRules(diameter_px, MIN_AREA_OF_DISC * rules.disc_px)
-        else:
-            rules = RemovalRules(diameter_px, params.min_area_px)
-        refined = refine(masks, dapi, rules)
+        masks, flow_errors = self.raw_masks(dapi, diameter_px, params.cellprob_threshold)
+        rules = RemovalRules.of(diameter_px, params.min_area_px, params.flow_threshold)
+        refined = refine(masks, dapi, rules, flow_errors)
         return SegmentationResult(
             refined.masks, refined.instances, refined.removed, diameter_px, self.weights_sha256
         )
 
-    def _stitched(
-        self, image: NDArray[np.float32], diameter_px: float, params: SegmentationParams
-    ) -> NDArray[np.int32]:
-        """Raw labels of a normalised image (H, W), window by window."""
+    def raw_masks(
+        self, dapi: NDArray[np.generic], diameter_px: float, cellprob_threshold: float
+    ) -> tuple[NDArray[np.int32], dict[int, float]]:
+        """Labels (H, W) int32 before any is removed or split, and the flow error of each.
+
+        The image is handled window by window; one that fits into a window is not cut at all.
+        """
+        stitcher = Stitcher((dapi.shape[0], dapi.shape[1]))
+        flow_errors: dict[int, float] = {}
+        low, high = levels(dapi)
+        if low == high:
+            return stitcher.masks, flow_errors
         scale = self.diam_mean_px / diameter_px
-        stitcher = Stitcher((image.shape[0], image.shape[1]))
-        side_px = int(WINDOW_PX / scale)
+        side_px = max(int(WINDOW_PX / scale), 1)
         overlap_px = min(math.ceil(OVERLAP_DIAMETERS * diameter_px), side_px // 2)
-        for window in windows(stitcher.masks.shape, side_px, overlap_px):
-            piece = image[window.rows, window.cols]
-            stitcher.add(window, self._labels(piece, scale, params))
-        return stitcher.masks
+        for window in windows(stitcher.shape, side_px, overlap_px):
+            piece = rescaled(dapi[window.rows, window.cols], low, high)
+            labels, errors = self._labels(piece, scale, cellprob_threshold)
+            for label, stitched in stitcher.add(window, labels).items():
+                flow_errors[stitched] = float(errors[label - 1])
+        return stitcher.masks, flow_errors
 
     def _labels(
-        self, image: NDArray[np.float32], scale: float, params: SegmentationParams
-    ) -> NDArray[np.int32]:
-        """Raw labels (h, w) of one window: rescale, network, dynamics, scale back."""
+        self, image: NDArray[np.float32], scale: float, cellprob_threshold: float
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Labels (h, w) of one normalised window and their flow errors (N,).
+
+        Flows are followed at the image's or at the network's resolution, whichever is coarser:
+        finer costs time and memory and does not move an outline by a pixel of the image.
+        """
         height, width = image.shape
-        size = (max(round(width * scale), 1), max(round(height * scale), 1))
-        fields = self.fields(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.float32))
-        labels = labels_from_fields(fields, params.flow_threshold, params.cellprob_threshold, self.device)
-        resized = cv2.resize(labels.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
-        return np.asarray(resized).astype(np.int32)
+        fields = self.fields(_resized(image, max(int(height * scale), 1), max(int(width * scale), 1)))
+        if scale > 1.0:
+            fields = np.stack([_resized(plane, height, width) for plane in fields])
+        num_steps = int(NUM_STEPS / max(scale, 1.0))
+        labels = labels_from_fields(fields, cellprob_threshold, num_steps, self.device)
+        errors = np.zeros(0)
+        if labels.any():
+            errors = np.asarray(flow_error(labels, fields[:2], self.device)[0], np.float64)
+        if labels.shape != image.shape:
+            nearest = cv2.resize(labels.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
+            labels = np.asarray(nearest).astype(np.int32)
+        return labels, errors
 
     def fields(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network over an image that is already normalised and rescaled.
@@ -256,7 +269,7 @@ class CellposeSegmenter:
 
 
 def labels_from_fields(
-    fields: NDArray[np.float32], flow_threshold: float, cellprob_threshold: float, device: torch.device
+    fields: NDArray[np.float32], cellprob_threshold: float, num_steps: int, device: torch.device
 ) -> NDArray[np.int32]:
     """Follow the flows to their ends and group the pixels that meet (Cellpose's dynamics).
 
@@ -267,22 +280,28 @@ def labels_from_fields(
 
     Returns
     -------
-    (H, W) int32, 0 = background
+    (H, W) int32, labels 1..N, 0 = background
     """
     # Cellpose clamps its sparse indices itself; saying so keeps torch from warning on each image.
     with torch.sparse.check_sparse_tensor_invariants(enable=False):
         labels = dynamics.compute_masks(
             fields[:2],
             fields[2],
-            niter=NUM_STEPS,
-            flow_threshold=flow_threshold,
+            niter=num_steps,
+            flow_threshold=0.0,  # inconsistent labels are split or removed, and counted, in postprocess
             cellprob_threshold=cellprob_threshold,
-            max_size_fraction=1.0,  # what is too large is decided, and counted, in postprocess
+            max_size_fraction=1.0,  # so are labels that are too large
             device=device,
         )
     if labels is None or labels.shape != fields.shape[1:]:
         raise NetworkOutputError("Cellpose's dynamics gave no masks; the machine may be short of memory.")
     return np.asarray(labels).astype(np.int32)
+
+
+def _resized(plane: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    if plane.shape == (height, width):
+        return plane
+    return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _require_device(device: torch.device) -> None:

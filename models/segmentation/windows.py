@@ -52,12 +52,20 @@ class Stitcher:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.masks: NDArray[np.int32] = np.zeros(shape, np.int32)
+        self.shape = shape
         self._count = 0
 
-    def add(self, window: Window, labels: NDArray[np.integer]) -> None:
-        """Add the labels (h, w) found in a window."""
+    def add(self, window: Window, labels: NDArray[np.int32]) -> dict[int, int]:
+        """Add the labels (h, w) found in a window.
+
+        Returns
+        -------
+        dict
+            For each label that was taken, its number in `masks`.
+        """
         target = self.masks[window.rows, window.cols]
         inner = self._inner(window, labels.shape)
+        taken: dict[int, int] = {}
         for label, box in enumerate(ndimage.find_objects(labels), 1):
             if box is None or _leaves(box, inner):
                 continue
@@ -66,6 +74,8 @@ class Stitcher:
             if free.sum() > (1.0 - DOUBLED_SHARE) * instance.sum():
                 self._count += 1
                 target[box][free] = self._count
+                taken[label] = self._count
+        return taken
 
     def _inner(self, window: Window, shape: tuple[int, ...]) -> tuple[slice, slice]:
         """Part of the window's labels that no seam can have cut; the image's own edge is no seam."""
