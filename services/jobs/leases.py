@@ -1,0 +1,235 @@
+"""How a worker holds a job: claim, renew, record, finish, release; each one short transaction.
+
+A lease is a random token in the job's row, and a time by the database's clock. Every write of a
+worker locks the row and compares the token. So a worker that was frozen until another one took its
+job over can write nothing, however late it wakes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from services.db.tables import JobItemRow, JobRow, JsonObject
+from services.errors import Problem
+from services.jobs.errors import LeaseLostError
+from services.jobs.mapping import item_of, job_of
+from services.jobs.outcome import Outcome, Tally
+from services.jobs.types import Claim, JobItem, LeaseState, Progress
+
+CLAIMABLE: ColumnElement[bool] = (JobRow.status == "queued") & (
+    JobRow.not_before.is_(None) | (JobRow.not_before <= func.now())
+)
+
+
+class LeaseRepository:
+    """A worker's writes to jobs inside the caller's transaction; flushes, never commits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def claim(self, job_id: str, worker: str, lease_s: float) -> Claim | None:
+        """Take a queued and due job; None if it is not, or somebody else was faster.
+
+        One conditional update decides, so of any number of workers exactly one gets the job.
+        """
+        token = secrets.token_hex(16)
+        waited_s = func.extract("epoch", func.now() - func.coalesce(JobRow.not_before, JobRow.created_at))
+        found = self._session.execute(
+            update(JobRow)
+            .where(JobRow.id == job_id, CLAIMABLE)
+            .values(
+                status="running",
+                lease_token=token,
+                lease_expires_at=_in(lease_s),
+                worker=worker,
+                attempt=JobRow.attempt + 1,
+                started_at=func.coalesce(JobRow.started_at, func.now()),
+                error=None,
+            )
+            .returning(JobRow, waited_s)
+            .execution_options(populate_existing=True)
+        ).one_or_none()
+        return None if found is None else Claim(job_of(found[0]), token, float(found[1]))
+
+    def renew(self, claim: Claim, lease_s: float) -> LeaseState:
+        """Move the lease's end on, and learn whether it is still ours and whether to stop."""
+        status = self._session.scalar(
+            update(JobRow)
+            .where(JobRow.id == claim.job.id, JobRow.lease_token == claim.token)
+            .values(lease_expires_at=_in(lease_s))
+            .returning(JobRow.status)
+            .execution_options(synchronize_session=False)
+        )
+        if status is None:
+            return "lost"
+        return "cancelling" if status == "cancelling" else "held"
+
+    def pending(self, claim: Claim) -> list[JobItem]:
+        """List the items that no attempt has recorded, in the order of the inputs."""
+        query = (
+            select(JobItemRow)
+            .where(JobItemRow.job_id == claim.job.id, JobItemRow.status == "pending")
+            .order_by(JobItemRow.position)
+        )
+        return [item_of(row) for row in self._session.scalars(query)]
+
+    def begin(self, claim: Claim, position: int) -> None:
+        """Note that an item is begun: if this worker dies now, the item is a suspect.
+
+        Raises
+        ------
+        LeaseLostError
+            The job is no longer ours; so for every method below.
+        """
+        self._lock(claim)
+        self._update_item(claim, position, started=JobItemRow.started + 1)
+
+    def record(
+        self,
+        claim: Claim,
+        position: int,
+        *,
+        outputs: JsonObject,
+        error: Problem | None,
+        budget: int,
+        write: Callable[[Session], None] | None = None,
+        count_progress: bool = True,
+    ) -> bool:
+        """Record an item's outcome once, together with whatever `write` adds; False if it was before.
+
+        Recording is progress: the job's budget of fruitless attempts is filled up again.
+        """
+        row = self._lock(claim)
+        status = "succeeded" if error is None else "failed"
+        changed = self._update_item(
+            claim, position, status=status, outputs=outputs, error=error, finished_at=func.now()
+        )
+        if not changed:
+            return False
+        if write is not None:
+            write(self._session)
+        row.max_attempts = max(row.max_attempts, row.attempt + budget)
+        if count_progress:
+            row.progress_done += 1
+        self._session.flush()
+        return True
+
+    def tell(self, claim: Claim, progress: Progress, *, counts: bool) -> None:
+        """Write the progress; without `counts` only its message, because recording does the counting."""
+        row = self._lock(claim)
+        row.progress_message = progress.message
+        if counts:
+            row.progress_done, row.progress_total = progress.done, progress.total
+            row.progress_unit = progress.unit
+        self._session.flush()
+
+    def finish(self, claim: Claim, decide: Callable[[Tally], Outcome]) -> Outcome:
+        """End the job as `decide` says of its items, which cannot change in between."""
+        self._lock(claim)
+        outcome = decide(self._tally(claim.job.id))
+        self._end(
+            claim,
+            status=outcome.status,
+            error=outcome.error,
+            result=outcome.result,
+            finished_at=func.now(),
+        )
+        return outcome
+
+    def release(
+        self, claim: Claim, *, delay_s: float, begun: Collection[int], error: Problem | None, free: bool
+    ) -> None:
+        """Put the job back into the queue; a job that is being cancelled ends as cancelled instead.
+
+        Parameters
+        ----------
+        delay_s
+            Back-off before it may be claimed again.
+        begun
+            Positions that this attempt began and did not record: its worker lives, so they are no
+            suspects.
+        error
+            Why the attempt ended, shown while the job waits.
+        free
+            Whether the attempt leaves the budget as it was (a worker that stops is nobody's fault).
+        """
+        row = self._lock(claim)
+        for position in begun:
+            self._update_item(claim, position, started=func.greatest(JobItemRow.started - 1, 0))
+        cancelled = row.status == "cancelling"
+        self._end(
+            claim,
+            status="cancelled" if cancelled else "queued",
+            finished_at=func.now() if cancelled else None,
+            error=None if cancelled else error,
+            not_before=_in(delay_s),
+            # A job that must wait is sent by the sweep when its time has come.
+            dispatched_at=None if delay_s > 0 else func.now(),
+            max_attempts=JobRow.max_attempts + int(free),
+        )
+
+    def _tally(self, job_id: str) -> Tally:
+        code = JobItemRow.error["code"].astext
+        groups = self._session.execute(
+            select(JobItemRow.status, code, func.count(), func.min(JobItemRow.position))
+            .where(JobItemRow.job_id == job_id)
+            .group_by(JobItemRow.status, code)
+        ).all()
+        counts = {"pending": 0, "succeeded": 0, "failed": 0}
+        for status, _, number, _ in groups:
+            counts[status] += number
+        examples = [position for status, _, _, position in groups if status == "failed"]
+        problems: list[Problem] = []
+        if examples:
+            found = self._session.scalars(
+                select(JobItemRow.error).where(JobItemRow.job_id == job_id, JobItemRow.position.in_(examples))
+            )
+            problems = [cast("Problem", error) for error in found]
+        return Tally(counts["pending"], counts["succeeded"], counts["failed"], tuple(problems))
+
+    def _end(self, claim: Claim, **values: Any) -> None:
+        ended = self._session.execute(
+            update(JobRow)
+            .where(JobRow.id == claim.job.id, JobRow.lease_token == claim.token)
+            .values(lease_token=None, lease_expires_at=None, worker=None, **values)
+            .returning(JobRow.id)
+            .execution_options(synchronize_session=False)
+        ).first()
+        if ended is None:
+            raise LeaseLostError(claim.job.id)
+
+    def _lock(self, claim: Claim) -> JobRow:
+        row = self._session.scalar(
+            select(JobRow)
+            .where(JobRow.id == claim.job.id, JobRow.lease_token == claim.token)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if row is None:
+            raise LeaseLostError(claim.job.id)
+        return row
+
+    def _update_item(self, claim: Claim, position: int, **values: Any) -> bool:
+        changed = self._session.execute(
+            update(JobItemRow)
+            .where(
+                JobItemRow.job_id == claim.job.id,
+                JobItemRow.position == position,
+                JobItemRow.status == "pending",
+            )
+            .values(**values)
+            .returning(JobItemRow.position)
+            .execution_options(synchronize_session=False)
+        ).first()
+        return changed is not None
+
+
+def _in(seconds: float) -> ColumnElement[Any]:
+    """Return a time by the database's clock, the only one that all workers share."""
+    return func.now() + timedelta(seconds=seconds)
