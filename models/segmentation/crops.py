@@ -10,7 +10,7 @@ import io
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -55,7 +55,7 @@ class CropPack:
         for instances near its edge, so values may be negative.
     """
 
-    pixels: NDArray[np.integer]
+    pixels: NDArray[np.integer[Any]]
     masks: NDArray[np.bool_]
     labels: NDArray[np.int32]
     windows: NDArray[np.int32]
@@ -114,7 +114,10 @@ class CropPack:
 
 
 def cut_crops(
-    pixels: NDArray[np.integer], masks: NDArray[np.integer], instances: Sequence[Instance], margin_px: int = 8
+    pixels: NDArray[np.integer[Any]],
+    masks: NDArray[np.integer[Any]],
+    instances: Sequence[Instance],
+    margin_px: int = 8,
 ) -> CropPack:
     """Cut every instance out of an image, centred on a canvas that fits the largest.
 
@@ -138,7 +141,7 @@ def cut_crops(
     CropPackError
         If shapes disagree, or the crops would exceed the limits of a pack.
     """
-    if pixels.ndim != 3 or masks.shape != pixels.shape[1:]:
+    if pixels.ndim != _MEMBERS["pixels"] - 1 or masks.shape != pixels.shape[1:]:
         raise CropPackError(f"Pixels {pixels.shape} and masks {masks.shape} are not of one image.")
     ordered = sorted(instances, key=lambda instance: instance.label)
     if not ordered:
@@ -166,7 +169,7 @@ def _visible(start: int, length: int, limit: int) -> tuple[slice, slice]:
     return slice(first, last), slice(first - start, last - start)
 
 
-def _empty_pack(pixels: NDArray[np.integer]) -> CropPack:
+def _empty_pack(pixels: NDArray[np.integer[Any]]) -> CropPack:
     return CropPack(
         np.zeros((0, len(pixels), 1, 1), pixels.dtype),
         np.zeros((0, 1, 1), np.bool_),
@@ -175,7 +178,7 @@ def _empty_pack(pixels: NDArray[np.integer]) -> CropPack:
     )
 
 
-def _check_size(shape: tuple[int, int, int, int], dtype: np.dtype[np.integer]) -> None:
+def _check_size(shape: tuple[int, int, int, int], dtype: np.dtype[np.integer[Any]]) -> None:
     count, channels, height, width = shape
     if dtype not in PIXEL_DTYPES:
         raise CropPackError(f"Pixels are {dtype}; a pack holds uint8 or uint16.")
@@ -189,12 +192,12 @@ def _check_size(shape: tuple[int, int, int, int], dtype: np.dtype[np.integer]) -
 
 
 def _check_arrays(
-    pixels: NDArray[np.integer],
+    pixels: NDArray[np.integer[Any]],
     masks: NDArray[np.bool_],
     labels: NDArray[np.int32],
     windows: NDArray[np.int32],
 ) -> None:
-    if pixels.ndim != 4:
+    if pixels.ndim != _MEMBERS["pixels"]:
         raise CropPackError(f"Crop pixels have {pixels.ndim} dimensions, not (N, C, H, W).")
     count, channels, height, width = pixels.shape
     _check_size((count, channels, height, width), pixels.dtype)
@@ -218,7 +221,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
         raise CropPackError(f"The pack would unpack to more than {MAX_PACK_BYTES} bytes.")
 
 
-def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[np.generic]:
+def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """Read one array after its header has been checked against the size of its member."""
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as stream:

@@ -7,7 +7,7 @@ overlap regions it borders before its flow is computed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cellpose.dynamics import masks_to_flows_cpu
@@ -20,7 +20,7 @@ _CROSS = ndimage.generate_binary_structure(2, 2)
 
 
 def flow_targets(
-    masks: NDArray[np.integer], overlaps: NDArray[np.integer] | None = None
+    masks: NDArray[np.integer[Any]], overlaps: NDArray[np.integer[Any]] | None = None
 ) -> NDArray[np.float32]:
     """Flow towards each instance's centre, and foreground.
 
@@ -58,7 +58,7 @@ def flow_targets(
 
 
 def _box_with_overlaps(
-    masks: NDArray[np.integer], regions: NDArray[np.integer], label: int, box: tuple[slice, slice]
+    masks: NDArray[np.integer[Any]], regions: NDArray[np.integer[Any]], label: int, box: tuple[slice, slice]
 ) -> tuple[slice, slice]:
     """Bounding box of an instance together with the overlap regions it borders."""
     rows, cols = _widened(box, masks.shape)

@@ -15,7 +15,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Set
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -136,7 +137,7 @@ def count_matches(overlap: Overlap, iou_threshold: float) -> Counts:
 
 
 def count_matches_by_group(
-    overlap: Overlap, iou_threshold: float, groups: Mapping[str, Set[int]]
+    overlap: Overlap, iou_threshold: float, groups: Mapping[str, AbstractSet[int]]
 ) -> dict[str, Counts]:
     """Count matches and misses per group of true instances.
 

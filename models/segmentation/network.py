@@ -10,7 +10,7 @@ import hashlib
 import io
 import pickle
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import safetensors.torch
 import torch
@@ -30,6 +30,9 @@ _TRANSFORMER_KEY = "W2"  # present in Cellpose 4 (Cellpose-SAM) checkpoints only
 
 class WeightsError(ValueError):
     """The bytes are not weights of a Cellpose 1-3 network."""
+
+    code: ClassVar[str] = "weights_invalid"
+    title: ClassVar[str] = "Weights invalid"
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def from_state_dict(state: Mapping[str, torch.Tensor]) -> CPnet:
     diameters = {"diam_mean", "diam_labels"}
     missing = set(net.state_dict()) - set(state) - diameters
     if missing:
-        raise WeightsError(f"Tensors are missing, for example {sorted(missing)[0]!r}.")
+        raise WeightsError(f"Tensors are missing, for example {min(missing)!r}.")
     known = {name: tensor for name, tensor in state.items() if name in net.state_dict()}
     try:
         net.load_state_dict(known, strict=False)

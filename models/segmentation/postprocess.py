@@ -17,7 +17,8 @@ from scipy import ndimage
 from models.segmentation.crossings import half_width_of, split_crossings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Set
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -143,7 +144,7 @@ def refine(
     """
     removed: Counter[str] = Counter()
     found: list[_Object] = []
-    cleaned = _cleaned(masks, rules)
+    cleaned = _cleaned(masks)
     half_width_px = usual_half_width_px([shape for _, _, shape in cleaned], rules.diameter_px)
     for label, box, shape in cleaned:
         parts = split_crossings(shape, half_width_px)
@@ -165,7 +166,7 @@ def refine(
 
 
 def _cleaned(
-    masks: NDArray[np.int32], rules: RemovalRules
+    masks: NDArray[np.int32],
 ) -> list[tuple[int, tuple[slice, slice], NDArray[np.bool_]]]:
     """Every label with its box and its largest piece."""
     boxes = ndimage.find_objects(masks)
@@ -231,7 +232,7 @@ def roundness_and_solidity(shape: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def measure(
-    masks: NDArray[np.int32], dapi: NDArray[np.generic], overlapping: Set[int] = frozenset()
+    masks: NDArray[np.int32], dapi: NDArray[np.generic], overlapping: AbstractSet[int] = frozenset()
 ) -> tuple[Instance, ...]:
     """Measure and flag every label of a clean label image.
 
@@ -240,7 +241,7 @@ def measure(
     masks : (H, W) integer
     dapi : (H, W) uint8, uint16 or float
     """
-    ceiling = np.iinfo(dapi.dtype).max if np.issubdtype(dapi.dtype, np.integer) else np.inf
+    ceiling = np.iinfo(dapi.dtype.name).max if np.issubdtype(dapi.dtype, np.integer) else np.inf
     found = []
     for label, box in enumerate(ndimage.find_objects(masks), 1):
         if box is None:

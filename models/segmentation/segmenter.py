@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,6 +18,13 @@ from cellpose import dynamics, transforms
 from cellpose.metrics import flow_error
 
 from models.segmentation import network
+from models.segmentation.errors import (
+    DeviceUnavailableError,
+    InvalidImageError,
+    InvalidParamsError,
+    NetworkOutputError,
+    SegmentationError,
+)
 from models.segmentation.normalisation import levels, rescaled
 from models.segmentation.postprocess import Instance, RemovalRules, refine
 from models.segmentation.windows import Stitcher, windows
@@ -33,45 +40,18 @@ TILES_PER_BATCH = {"cpu": 4, "cuda": 32}
 WINDOW_PX = 2048  # side of the largest piece handled at once, after rescaling
 OVERLAP_DIAMETERS = 8.0  # windows share this much; the longest chromosomes measure five diameters
 NUM_STEPS = 200  # of the flow dynamics, at the network's scale
-MAX_SIDE_PX = 32_768
+MAX_PIXELS = 1 << 28  # 16,384 x 16,384
+PARAM_RANGES = {
+    "diameter_px": (4.0, 1000.0),
+    "flow_threshold": (0.0, 100.0),
+    "cellprob_threshold": (-20.0, 20.0),
+    "min_area_px": (0.0, 1e6),
+}
+
+__all__ = ["CellposeSegmenter", "SegmentationError", "SegmentationParams", "SegmentationResult"]
 
 # "No seeds found" is an ordinary outcome for an empty image, not a reason to write to stderr.
 logging.getLogger("cellpose.dynamics").setLevel(logging.ERROR)
-
-
-class SegmentationError(Exception):
-    """Base of what a segmenter raises; `code` is stable."""
-
-    code: ClassVar[str] = "segmentation_failed"
-    title: ClassVar[str] = "Segmentation failed"
-
-
-class DeviceUnavailableError(SegmentationError):
-    """The requested device does not exist here; there is no silent fall-back to the CPU."""
-
-    code = "device_unavailable"
-    title = "Device unavailable"
-
-
-class InvalidImageError(SegmentationError):
-    """The array is no image that can be segmented."""
-
-    code = "invalid_image"
-    title = "Invalid image"
-
-
-class InvalidParamsError(SegmentationError):
-    """A parameter is out of range."""
-
-    code = "invalid_parameters"
-    title = "Invalid segmentation parameters"
-
-
-class NetworkOutputError(SegmentationError):
-    """The network or the dynamics returned nothing, NaN or another shape."""
-
-    code = "network_output_invalid"
-    title = "Network output invalid"
 
 
 @dataclass(frozen=True)
@@ -100,14 +80,10 @@ class SegmentationParams:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""
-        if self.diameter_px is not None and not 4.0 <= self.diameter_px <= 1000.0:
-            raise InvalidParamsError(f"diameter_px is {self.diameter_px}; use 4 to 1000.")
-        if not 0.0 <= self.flow_threshold <= 100.0:
-            raise InvalidParamsError(f"flow_threshold is {self.flow_threshold}; use 0 to 100.")
-        if not -20.0 <= self.cellprob_threshold <= 20.0:
-            raise InvalidParamsError(f"cellprob_threshold is {self.cellprob_threshold}; use -20 to 20.")
-        if self.min_area_px is not None and not 0.0 <= self.min_area_px <= 1e6:
-            raise InvalidParamsError(f"min_area_px is {self.min_area_px}; use 0 to 1,000,000.")
+        for name, (low, high) in PARAM_RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InvalidParamsError(f"{name} is {value}; use {low:g} to {high:g}.")
 
 
 @dataclass(frozen=True)
@@ -312,9 +288,11 @@ def _require_device(device: torch.device) -> None:
 
 
 def _require_image(dapi: NDArray[np.generic]) -> None:
-    if dapi.ndim != 2 or dapi.size == 0 or max(dapi.shape) > MAX_SIDE_PX:
-        raise InvalidImageError(f"The DAPI plane has shape {dapi.shape}; use (H, W) up to {MAX_SIDE_PX} px.")
+    if dapi.ndim != 2 or not 0 < dapi.size <= MAX_PIXELS:  # noqa: PLR2004 - a plane has two axes
+        raise InvalidImageError(
+            f"The DAPI plane has shape {dapi.shape}; use (H, W), at most {MAX_PIXELS} px."
+        )
     if not (np.issubdtype(dapi.dtype, np.integer) or np.issubdtype(dapi.dtype, np.floating)):
         raise InvalidImageError(f"The DAPI plane is {dapi.dtype}; use integers or floats.")
-    if not np.isfinite(dapi).all():
+    if np.issubdtype(dapi.dtype, np.floating) and not np.isfinite(dapi).all():
         raise InvalidImageError("The DAPI plane holds NaN or infinity.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -43,8 +43,8 @@ class LabelledImage:
     """
 
     dapi: NDArray[np.generic]
-    masks: NDArray[np.integer]
-    overlaps: NDArray[np.integer] | None = None
+    masks: NDArray[np.integer[Any]]
+    overlaps: NDArray[np.integer[Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ class SegmenterTrainer:
                     self._data[index].target,
                     self._data[index].weight,
                     self.config.crop_px,
-                    np.random.default_rng([self.config.seed, self.epoch, position]),
-                    self.config.ranges,
+                    rng=np.random.default_rng([self.config.seed, self.epoch, position]),
+                    ranges=self.config.ranges,
                 )
                 for position, index in enumerate(order[start : start + self.config.batch_size], start)
             ]
@@ -215,7 +215,7 @@ def _prepare(labelled: LabelledImage, scale: float) -> _Prepared:
     return _Prepared(np.asarray(image, np.float32), flow_targets(masks, overlaps), weight)
 
 
-def _resize_labels(labels: NDArray[np.integer], size: tuple[int, int]) -> NDArray[np.int32]:
+def _resize_labels(labels: NDArray[np.integer[Any]], size: tuple[int, int]) -> NDArray[np.int32]:
     resized = cv2.resize(labels.astype(np.float64), size, interpolation=cv2.INTER_NEAREST)
     return np.asarray(resized).astype(np.int32)
 
@@ -226,5 +226,8 @@ def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
         raise ValueError(f"precision is {precision!r}; use 'auto', 'float32' or 'bfloat16'.")
     if precision == "float32":
         return None
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported()
+    else:
+        native = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch has no public name for it
     return torch.bfloat16 if precision == "bfloat16" or native else None
