@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 import tifffile
@@ -31,15 +31,20 @@ from services.images.picture import Picture, make_picture
 from services.images.tiff_structure import walk_directories
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from services.images.limits import Limits
+
+_T = TypeVar("_T")
 
 # Lossless schemes whose decoders stop at the size of the segment. JPEG inside TIFF is left out on
 # purpose: its inner header may claim other dimensions than the page, and it is lossy.
 _COMPRESSIONS = {1: "none", 5: "LZW", 8: "Deflate", 32946: "Deflate", 32773: "PackBits", 50000: "Zstandard"}
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = 0, 1, 2, 3
-_UNSIGNED = 1
+_PICTURE_TYPES = frozenset({"uint8", "uint16"})
+_LABEL_TYPES = _PICTURE_TYPES | {"uint32", "int8", "int16", "int32"}
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 _MAX_SEGMENTS = 200_000
 # Everything that tifffile and its codecs were seen to raise on damaged bytes.
@@ -62,7 +67,7 @@ _LIBRARY_ERRORS = (
 
 
 def read_tiff(stream: BinaryIO, size_bytes: int, limits: Limits) -> Picture:
-    """Decode every full-resolution plane of a TIFF.
+    """Decode every full-resolution plane of a TIFF picture.
 
     Parameters
     ----------
@@ -78,25 +83,59 @@ def read_tiff(stream: BinaryIO, size_bytes: int, limits: Limits) -> Picture:
     UploadRejectedError
         One of its subclasses, whatever is wrong with the bytes.
     """
+    return _read(stream, size_bytes, limits, _picture)
+
+
+def read_label_tiff(stream: BinaryIO, size_bytes: int, limits: Limits) -> list[NDArray[np.generic]]:
+    """Decode every page of a TIFF of labels: grey, integers of up to 32 bits.
+
+    Parameters and errors are those of `read_tiff`.
+
+    Returns
+    -------
+    list of (H, W)
+        uint8, uint16, uint32, int8, int16 or int32; pages may differ.
+    """
+
+    def labels(tiff: tifffile.TiffFile) -> list[NDArray[np.generic]]:
+        pages = _checked_pages(tiff, size_bytes, limits, _LABEL_TYPES)
+        if any(page.photometric == _RGB for page in pages):
+            raise UnsupportedPixelTypeError("The masks are a colour picture. Export a grey label image.")
+        return [_decoded(page) for page in pages]
+
+    return _read(stream, size_bytes, limits, lambda tiff, _size, _limits: labels(tiff))
+
+
+def _read(
+    stream: BinaryIO, size_bytes: int, limits: Limits, what: Callable[[tifffile.TiffFile, int, Limits], _T]
+) -> _T:
     walk_directories(stream, size_bytes, limits)
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream, name="upload", is_ome=False, is_shaped=False) as tiff:
-            return _read_pages(tiff, size_bytes, limits)
+            return what(tiff, size_bytes, limits)
     except _LIBRARY_ERRORS as error:
         raise CorruptFileError("The TIFF contradicts its own directory. Export it again.") from error
 
 
-def _read_pages(tiff: tifffile.TiffFile, size_bytes: int, limits: Limits) -> Picture:
+def _checked_pages(
+    tiff: tifffile.TiffFile, size_bytes: int, limits: Limits, types: frozenset[str]
+) -> list[tifffile.TiffPage]:
+    """Every full-resolution page, after all that can be told without decoding has been checked."""
     pages = [page for page in map(_full_page, tiff.pages) if not page.is_reduced and not page.is_mask]
     if not pages:
         raise UnsupportedFormatError("The TIFF holds thumbnails only. Export the full-resolution image.")
     if len(pages) > limits.max_planes:
         raise TooManyPlanesError(f"The TIFF has {len(pages)} planes; at most {limits.max_planes} are read.")
     for page in pages:
-        _check_pixel_type(page)
+        _check_pixel_type(page, types)
         _check_size(page, len(pages), limits)
         _check_segments(page, size_bytes)
+    return pages
+
+
+def _picture(tiff: tifffile.TiffFile, size_bytes: int, limits: Limits) -> Picture:
+    pages = _checked_pages(tiff, size_bytes, limits, _PICTURE_TYPES)
     first = pages[0]
     if any(page.shape != first.shape or page.dtype != first.dtype for page in pages):
         raise PlanesDifferError("The TIFF's pages differ in size or depth. Export one image per file.")
@@ -121,7 +160,7 @@ def _full_page(page: tifffile.TiffPage | tifffile.TiffFrame) -> tifffile.TiffPag
     return full
 
 
-def _check_pixel_type(page: tifffile.TiffPage) -> None:
+def _check_pixel_type(page: tifffile.TiffPage, types: frozenset[str]) -> None:
     if int(page.compression) not in _COMPRESSIONS:
         raise UnsupportedCompressionError(
             f"TIFF compression {_label(page.compression)} is not read. Export uncompressed, LZW or Deflate."
@@ -132,10 +171,12 @@ def _check_pixel_type(page: tifffile.TiffPage) -> None:
         raise UnsupportedPixelTypeError(
             f"The TIFF's colours are {_label(page.photometric)}. Convert it to grey or RGB first."
         )
-    bits = page.bitspersample
-    if page.sampleformat != _UNSIGNED or bits not in (8, 16) or page.dtype not in (np.uint8, np.uint16):
+    # Packed depths such as 12 bits have a type in memory too: compare the bits that are stored.
+    kind = str(page.dtype)
+    if kind not in types or page.bitspersample != int(kind.lstrip("uint")):
         raise UnsupportedPixelTypeError(
-            f"The TIFF has {bits}-bit pixels of kind {page.dtype}. Convert it to unsigned 8 or 16 bit."
+            f"The TIFF has {page.bitspersample}-bit pixels of kind {kind}. "
+            "Convert it to unsigned 8 or 16 bit."
         )
     wanted = (3, 4) if page.photometric == _RGB else (1, 2)
     if page.samplesperpixel not in wanted:
