@@ -1,0 +1,1 @@
+"""The demonstration behind ``make demo``: start, upload, segment, show, stop."""

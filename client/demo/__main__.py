@@ -1,0 +1,109 @@
+"""``python -m client.demo``: what ``make demo`` runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from client.cli.exits import ExitCode, exit_code_of_error
+from client.demo.report import write_report
+from client.demo.service import DemoService
+from client.demo.session import DemoResult, collect, segment, upload_samples
+from client.demo.steps import print_results, step
+from client.errors import ClientError
+from client.http import Client
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTICE = "NOTICE"
+
+
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the service running afterwards.")] = False,
+    samples: Annotated[Path, typer.Option(help="Folder of the metaphases.")] = ROOT / "samples",
+    data_dir: Annotated[Path, typer.Option(help="Where the service and the report live.")] = ROOT
+    / "var"
+    / "demo",
+) -> None:
+    """Start a service, find the chromosomes of the bundled metaphases, show them, and stop."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    raise typer.Exit(_run(console, samples, data_dir, keep=keep))
+
+
+def _run(console: Console, samples: Path, data_dir: Path, *, keep: bool) -> int:
+    service = DemoService(ROOT, data_dir, keep=keep)
+    started = time.monotonic()
+    try:
+        with service:
+            with step(console, "Starting the service (database, broker, API, worker)"):
+                service.wait_ready()
+            result = _work(console, service.url, samples, data_dir / "report")
+            page = write_report(result, _notice(samples), datetime.now().astimezone())
+            print_results(console, result)
+            _say_where(console, result, page, time.monotonic() - started)
+            if not keep:
+                console.print("Stopping the service ...")
+    except ClientError as error:
+        console.print(str(error), style="bold red", soft_wrap=True)
+        tail = service.log_tail()
+        if tail:
+            console.print(f"The last lines of {service.log}:\n{tail}", style="dim", soft_wrap=True)
+        return exit_code_of_error(error)
+    except KeyboardInterrupt:
+        console.print("Interrupted; the service was stopped.", style="bold red")
+        return ExitCode.INTERRUPTED
+    if keep:
+        console.print(f"The service goes on at {service.url} (docs at /docs). Stop it: kill {service.pid}")
+    return ExitCode.PARTIAL if result.failed else ExitCode.OK
+
+
+def _work(console: Console, url: str, samples: Path, folder: Path) -> DemoResult:
+    with Client(url) as client:
+        with step(console, "Uploading the sample metaphases") as remark:
+            report, upload_s = upload_samples(client, samples, lambda state: remark(state.message))
+        with step(console, "Finding chromosomes") as remark:
+            job, wait_s = segment(
+                client,
+                report,
+                lambda job: remark(
+                    f"{job.status} {job.progress.done}/{job.progress.total} {job.progress.unit}"
+                ),
+            )
+        with step(console, "Fetching pictures and crops"):
+            return collect(client, job, report, folder, upload_s=upload_s, wait_s=wait_s)
+
+
+def _say_where(console: Console, result: DemoResult, page: Path, total_s: float) -> None:
+    version = result.segmenter
+    console.print(f"Weights: {version.name}/{version.version}, sha256 {version.sha256}", soft_wrap=True)
+    console.print(f"Page with pictures: {page}", style="bold", soft_wrap=True)
+    console.print(f"Overlays, crops (crops.csv), masks: {result.folder}", soft_wrap=True)
+    console.print(f"All of it took {total_s:.1f} s.")
+
+
+def _notice(samples: Path) -> str:
+    """The images' licence, which goes with every copy of them."""
+    try:
+        return (samples / NOTICE).read_text(encoding="utf-8")
+    except OSError:
+        return "These are images of your own; no licence note lies beside them."
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Turn a polite end signal into an exception, so that the service is stopped on the way out."""
+    del frame
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    typer.run(demo)
