@@ -42,8 +42,15 @@ class SubmissionService:
         self._store = store
         self._jobs = jobs
 
-    def submit(self, request: JobRequest, request_id: str | None = None) -> Job:
+    def submit(
+        self, request: JobRequest, request_id: str | None = None, *, session: Session | None = None
+    ) -> Job:
         """Submit the job that a client describes.
+
+        Parameters
+        ----------
+        session
+            Joins the caller's transaction, so that its Idempotency-Key is kept with the job or not at all.
 
         Raises
         ------
@@ -52,21 +59,23 @@ class SubmissionService:
         InvalidInputError
             The selection holds no image.
         """
-        with self._session_factory.begin() as session:
-            if isinstance(request, DiagnosticRequest):
-                return self._add(session, request, request_id, inputs={}, item_ids=())
-            images = self._selected(session, request)
-            image_ids = [image.id for image in images]
-            # A training job is one piece of work: its images are inputs, but not items.
-            item_ids = image_ids if isinstance(request, SegmentationRequest) else ()
-            return self._add(
-                session,
-                request,
-                request_id,
-                inputs=_shown_inputs(request, image_ids),
-                item_ids=item_ids,
-                sample=_common_sample(images),
-            )
+        if session is None:
+            with self._session_factory.begin() as own:
+                return self.submit(request, request_id, session=own)
+        if isinstance(request, DiagnosticRequest):
+            return self._add(session, request, request_id, inputs={}, item_ids=())
+        images = self._selected(session, request)
+        image_ids = [image.id for image in images]
+        # A training job is one piece of work: its images are inputs, but not items.
+        item_ids = image_ids if isinstance(request, SegmentationRequest) else ()
+        return self._add(
+            session,
+            request,
+            request_id,
+            inputs=_shown_inputs(request, image_ids),
+            item_ids=item_ids,
+            sample=_common_sample(images),
+        )
 
     def add_segmentation(
         self, session: Session, batch_id: str, image_ids: Sequence[str], request_id: str | None = None
@@ -91,6 +100,8 @@ class SubmissionService:
         stream: BinaryIO,
         filename: str,
         request_id: str | None = None,
+        *,
+        session: Session | None = None,
     ) -> Job:
         """Store uploaded weights and submit their conversion to an artifact version.
 
@@ -112,6 +123,7 @@ class SubmissionService:
             params.model_dump(mode="json"),
             inputs={"object_key": key, "filename": filename[:200], "sha256": sha256},
             request_id=request_id,
+            session=session,
         )
 
     def _selected(

@@ -1,0 +1,1 @@
+"""HTTP only: routes declare what comes in, call one service, and answer."""

@@ -1,0 +1,56 @@
+"""``python -m api``: serve the HTTP contract with uvicorn."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from api.app import create_app, prepare_keys
+from api.wiring import Wiring, wire
+from services.config import Settings, load_settings
+from services.errors import KaryobridgeError
+from services.log import configure_logging
+
+# Streams of events are told to end first; uploads get this long to finish.
+SHUTDOWN_S = 20
+
+HOW_TO_MAKE_A_KEY = (
+    "The server would listen on {host}, where others can reach it, and nobody has an API key yet.\n"
+    "Make one:  python -m api.keys create --name lims --scope read --scope submit\n"
+    "(or set BOOTSTRAP_ADMIN_KEY), then start again. With HOST=127.0.0.1 no key is needed."
+)
+
+
+def main() -> int:
+    """Start the server; returns the exit status."""
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    try:
+        wiring = wire(settings)
+        has_keys = prepare_keys(wiring)
+    except KaryobridgeError as error:
+        print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
+        return 2
+    if settings.keys_required and not has_keys:
+        print(HOW_TO_MAKE_A_KEY.format(host=settings.host), file=sys.stderr)  # noqa: T201 - as above
+        return 2
+    serve(wiring, settings)
+    return 0
+
+
+def serve(wiring: Wiring, settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    uvicorn.run(
+        create_app(wiring),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,75 @@
+"""The application: routes, errors, middleware and documents, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI
+
+from api import errors, openapi, reference
+from api.dependencies import refuse_surprises
+from api.events import JobEvents
+from api.metrics import HttpMetrics
+from api.middleware import BodyLimitMiddleware, HeadMiddleware, RequestContextMiddleware
+from api.routes import artifacts, batches, crops, images, jobs, keys, system
+from api.version import VERSION
+from api.wiring import Wiring
+from services.auth import ApiKeyService
+
+# A body of JSON; forms and masks have limits of their own.
+MAX_JSON_BYTES: Final = 2 * 1024**2
+
+_TAGS: Final[list[dict[str, Any]]] = [
+    {"name": "system", "description": "Is it up, is it ready, how busy is it."},
+    {"name": "uploading", "description": "From a scanner's files to stored images."},
+    {"name": "images", "description": "Images, pictures of them, masks."},
+    {"name": "jobs", "description": "Work that takes longer than a request."},
+    {"name": "crops", "description": "Single chromosomes and verdicts on them."},
+    {"name": "artifacts", "description": "Versions of trained models."},
+    {"name": "keys", "description": "Who may call."},
+]
+
+
+def create_app(wiring: Wiring) -> FastAPI:
+    """Build the application on what `wiring` connects; closing it is left to the application's end."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        wiring.close()
+
+    app = FastAPI(
+        title="Karyobridge",
+        version=VERSION,
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        openapi_tags=_TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(refuse_surprises)],
+    )
+    app.state.wiring = wiring
+    app.state.events = JobEvents(wiring.jobs)
+    for module in (system, batches, images, jobs, crops, artifacts, keys):
+        app.include_router(module.router)
+    errors.install(app)
+    openapi.install(app)
+    reference.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimitMiddleware, limit_bytes=MAX_JSON_BYTES)
+    app.add_middleware(RequestContextMiddleware, metrics=HttpMetrics(wiring.metrics))
+    app.add_middleware(HeadMiddleware)
+    return app
+
+
+def prepare_keys(wiring: Wiring) -> bool:
+    """Store the operator's first admin key if there is none yet; returns whether any key is active."""
+    bootstrap_key = wiring.settings.bootstrap_admin_key.get_secret_value()
+    with wiring.sessions.begin() as session:
+        keys_service = ApiKeyService(session)
+        if bootstrap_key:
+            keys_service.bootstrap(bootstrap_key)
+        return keys_service.any_exists()

@@ -1,0 +1,59 @@
+"""Who is calling: the `Authorization: Bearer` header, and the scope that a route asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.wiring import Wiring
+from services.auth import LOCAL_CALLER, ApiKeyService, Caller, Scope, UnauthenticatedError
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    bearerFormat="kb_…",
+    description="An API key. Not needed while the server listens on 127.0.0.1 with its defaults.",
+)
+
+
+def identify(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """Return who calls; a key that is sent is checked even where none is needed.
+
+    Raises
+    ------
+    UnauthenticatedError
+        A key is needed and none came, or the one that came is not valid.
+    """
+    wiring: Wiring = request.app.state.wiring
+    if credentials is None:
+        if "authorization" in request.headers:
+            raise UnauthenticatedError("Send the key as: Authorization: Bearer <key>")
+        if wiring.settings.keys_required:
+            raise UnauthenticatedError("Send an API key: Authorization: Bearer <key>")
+        return LOCAL_CALLER
+    with wiring.readers() as session:
+        return ApiKeyService(session).verify(credentials.credentials)
+
+
+CurrentCaller = Annotated[Caller, Depends(identify)]
+
+
+def needs(scope: Scope) -> Any:
+    """Return the dependency of a route that only callers with `scope` may use."""
+
+    def check(caller: CurrentCaller) -> None:
+        caller.require(scope)
+
+    check.__name__ = f"needs_{scope}"
+    return Depends(_marked(check, scope))
+
+
+def _marked(check: Callable[..., None], scope: Scope) -> Callable[..., None]:
+    # The OpenAPI document tells each route's scope from this mark.
+    check.__dict__["required_scope"] = scope
+    return check

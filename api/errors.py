@@ -1,0 +1,188 @@
+"""From errors to HTTP: the one table of statuses, and `application/problem+json` for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from api.schemas.problem import FieldProblem, Problem
+from services.errors import KaryobridgeError
+from services.log import get_logger
+
+PROBLEM_JSON: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 2
+
+# A code that is not listed takes the status of the class that it derives from.
+STATUS_OF_CODE: Final[dict[str, int]] = {
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "conflict": 409,
+    "too_large": 413,
+    "invalid_input": 422,
+    "unsupported_here": 422,
+    "temporarily_unavailable": 503,
+    # The row exists and the object does not: our fault, not the caller's.
+    "object_not_found": 500,
+}
+
+# What the framework raises itself; the codes are as stable as ours.
+CODE_OF_STATUS: Final[dict[int, tuple[str, str]]] = {
+    400: ("bad_request", "The request could not be read"),
+    404: ("not_found", "Not found"),
+    405: ("method_not_allowed", "This path does not take that method"),
+    413: ("too_large", "The request is too large"),
+    415: ("unsupported_media_type", "The body has another type than this path takes"),
+}
+
+log = get_logger(__name__)
+
+
+def status_of(error: KaryobridgeError) -> int:
+    """Look up the status of an error's code, or of the nearest class that has one."""
+    for kind in type(error).__mro__:
+        status = STATUS_OF_CODE.get(getattr(kind, "code", ""))
+        if status is not None:
+            return status
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem_response(
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    errors: Sequence[FieldProblem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Build the one shape of every error."""
+    problem = Problem(
+        type=f"urn:karyobridge:problem:{code}",
+        title=title,
+        status=status,
+        detail=_plain(detail),
+        instance=_plain(request.url.path),
+        code=code,
+        errors=list(errors),
+        request_id=getattr(request.state, "request_id", None),
+    )
+    return JSONResponse(problem.model_dump(), status, headers=headers, media_type=PROBLEM_JSON)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error that can leave a route, the framework or the database driver."""
+    app.add_exception_handler(KaryobridgeError, _on_ours)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_framework)
+    app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(PoolTimeoutError, _on_database)
+    app.add_exception_handler(Exception, _on_anything_else)
+
+
+def _on_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, KaryobridgeError)  # noqa: S101 - Starlette's handler type is wider than its use
+    status = status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request failed", code=error.code, detail=str(error))
+    field = getattr(error, "field", None)
+    return problem_response(
+        request,
+        status=status,
+        code=error.code,
+        title=error.title,
+        detail=str(error),
+        errors=[FieldProblem(field=field, message=_plain(str(error)))] if field else [],
+        headers=_headers_of(status, error.code),
+    )
+
+
+def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+    found = [_field_problem(entry) for entry in error.errors()]
+    return problem_response(
+        request,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        code="invalid_input",
+        title="The input is not valid",
+        detail="; ".join(f"{one.field}: {one.message}" for one in found[:5]),
+        errors=found,
+    )
+
+
+def _on_framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    status = error.status_code
+    code, title = CODE_OF_STATUS.get(status, ("http_error", HTTPStatus(status).phrase))
+    return problem_response(
+        request, status=status, code=code, title=title, detail=str(error.detail), headers=error.headers
+    )
+
+
+def _on_database(request: Request, error: Exception) -> Response:
+    # The driver's message may quote statements and values: it goes to the log, not to the client.
+    if isinstance(error, DataError):
+        return problem_response(
+            request,
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+            code="invalid_input",
+            title="The input is not valid",
+            detail="A value cannot be stored: it is out of range, or holds a character such as NUL.",
+        )
+    if isinstance(error, IntegrityError):
+        return problem_response(
+            request,
+            status=HTTPStatus.CONFLICT,
+            code="conflict",
+            title="The current state does not allow this",
+            detail="Another request changed the same thing first; read it again, then decide.",
+        )
+    if not isinstance(error, OperationalError | PoolTimeoutError):
+        return _on_anything_else(request, error)
+    log.error("database away", error=type(error).__name__, detail=str(error).partition("\n")[0])
+    return problem_response(
+        request,
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        code="database_unavailable",
+        title="A part of the service is away",
+        detail="The database did not answer in time; try again.",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def _on_anything_else(request: Request, error: Exception) -> Response:
+    log.error("request crashed", exc_info=error)
+    return problem_response(
+        request,
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        code="internal_error",
+        title="Something went wrong here",
+        detail="This is a fault of the service; tell the operator the request_id, which is in the logs.",
+    )
+
+
+def _headers_of(status: int, code: str) -> dict[str, str] | None:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": "Bearer"}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE or code == "idempotency_in_flight":
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    return None
+
+
+def _field_problem(entry: Mapping[str, Any]) -> FieldProblem:
+    where = ".".join(str(part) for part in entry.get("loc", ()))
+    return FieldProblem(field=_plain(where) or "body", message=_plain(str(entry.get("msg", "is not valid"))))
+
+
+def _plain(text: str) -> str:
+    """Lone surrogates, which JSON input may smuggle in, cannot be encoded on the way out."""
+    return text.encode("utf-8", "replace").decode()

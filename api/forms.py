@@ -1,0 +1,103 @@
+"""Forms as dependencies of routes: received after the caller's key was checked, never before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from api.dependencies import CurrentWiring
+from api.middleware import raise_body_limit
+from api.multipart import FormLimits, ReceivedForm, receive_form
+from api.schemas.common import Body
+
+MAX_MASKS_BYTES: Final = 128 * 1024**2
+_TIFF_TYPES: Final = frozenset({"image/tiff", "application/octet-stream"})
+
+Fields = TypeVar("Fields", bound=Body)
+
+
+async def _batch_form(request: Request, wiring: CurrentWiring) -> AsyncIterator[ReceivedForm]:
+    limits = FormLimits(wiring.settings.max_upload_bytes, wiring.settings.max_files_per_batch)
+    async with receive_form(request, limits) as form:
+        yield form
+
+
+async def _artifact_form(request: Request, wiring: CurrentWiring) -> AsyncIterator[ReceivedForm]:
+    async with receive_form(request, FormLimits(wiring.settings.max_file_bytes, max_files=1)) as form:
+        yield form
+
+
+async def _tiff_body(request: Request, wiring: CurrentWiring) -> bytes:
+    """Read a label TIFF that is the whole body."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type not in _TIFF_TYPES:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the label TIFF itself, as image/tiff.")
+    raise_body_limit(request.scope, min(wiring.settings.max_file_bytes, MAX_MASKS_BYTES))
+    return await request.body()
+
+
+BatchUpload = Annotated[ReceivedForm, Depends(_batch_form)]
+ArtifactUpload = Annotated[ReceivedForm, Depends(_artifact_form)]
+TiffBody = Annotated[bytes, Depends(_tiff_body)]
+
+
+def fields_of(form: ReceivedForm, model: type[Fields], files: str) -> Fields:
+    """Validate a form's text fields, and that its files came under the one right name.
+
+    Raises
+    ------
+    RequestValidationError
+        As for a JSON body, field by field.
+    """
+    misplaced = {file.field for file in form.files if file.field != files}
+    if misplaced:
+        raise RequestValidationError(
+            [
+                {"loc": ("body", name), "msg": f"Send files in the field {files!r}."}
+                for name in sorted(misplaced)
+            ]
+        )
+    try:
+        return model.model_validate(form.fields)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [_located(entry) for entry in error.errors(include_input=False)]
+        ) from error
+
+
+def fingerprint(form: ReceivedForm) -> Mapping[str, Any]:
+    """Describe what makes two forms the same, whatever boundary separates their parts."""
+    return {
+        "fields": form.fields,
+        "files": [[file.field, file.filename, file.sha256] for file in form.files],
+    }
+
+
+def form_body(model: type[Body], files: str, *, many: bool, description: str) -> dict[str, Any]:
+    """Describe a multipart body for the OpenAPI document; the framework never sees the form."""
+    schema = model.model_json_schema()
+    file = {"type": "string", "format": "binary", "description": description}
+    schema["properties"][files] = {"type": "array", "items": file, "minItems": 1} if many else file
+    schema["required"] = [*schema.get("required", []), files]
+    schema["properties"] = {name: _form_field(value) for name, value in schema["properties"].items()}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def _form_field(schema: dict[str, Any]) -> dict[str, Any]:
+    """An optional field of a form is absent; it cannot be null. Objects travel as JSON text."""
+    choices = [choice for choice in schema.get("anyOf", []) if choice.get("type") != "null"]
+    if len(choices) == 1:
+        schema = {**{k: v for k, v in schema.items() if k not in ("anyOf", "default")}, **choices[0]}
+    if schema.get("type") == "object":
+        kept: dict[str, Any] = {key: schema[key] for key in ("description", "title") if key in schema}
+        schema = {**kept, "type": "string", "contentMediaType": "application/json"}
+    return schema
+
+
+def _located(entry: Any) -> dict[str, Any]:
+    return {"loc": ("body", *entry["loc"]), "msg": entry["msg"], "type": entry["type"]}

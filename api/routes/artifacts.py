@@ -1,0 +1,132 @@
+"""Segmenters, classifiers, generators and filters: immutable versions under movable aliases."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from sqlalchemy.orm import Session
+
+from api.auth import CurrentCaller, needs
+from api.caching import cache_headers, is_fresh
+from api.dependencies import CurrentPage, CurrentWiring, Reader, Writer
+from api.forms import ArtifactUpload, fields_of, fingerprint, form_body
+from api.idempotency import OnceOnly
+from api.routes.jobs import accepted
+from api.schemas.artifacts import AliasRequest, ArtifactForm, ArtifactView, VersionView
+from api.schemas.common import PageView
+from api.schemas.jobs import JobView
+from services import audit
+from services.artifacts.service import ArtifactService
+from services.artifacts.types import ArtifactKind
+from services.errors import InvalidInputError
+from services.idempotency import Answer
+from services.jobs.params import ArtifactImportParams
+
+router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"])
+
+_FORM: dict[str, Any] = form_body(
+    ArtifactForm,
+    "file",
+    many=False,
+    description="safetensors, or an official Cellpose 1-3 checkpoint (read with weights_only).",
+)
+
+
+@router.get("", dependencies=[needs("read")])
+def list_artifacts(
+    session: Reader,
+    wiring: CurrentWiring,
+    page: CurrentPage,
+    kind: Annotated[ArtifactKind | None, Query(description="Only this kind.")] = None,
+) -> PageView[VersionView]:
+    """List every version, by kind, name and number."""
+    return PageView[VersionView].model_validate(ArtifactService(session, wiring.store).list_page(kind, page))
+
+
+@router.post(
+    "/{kind}", status_code=202, response_model=JobView, dependencies=[needs("submit")], openapi_extra=_FORM
+)
+def upload_artifact(
+    request: Request, kind: ArtifactKind, form: ArtifactUpload, once: OnceOnly, wiring: CurrentWiring
+) -> JSONResponse:
+    """Upload weights; a job reads, checks and converts them, and makes the next version."""
+    fields = fields_of(form, ArtifactForm, "file")
+    if not form.files:
+        raise InvalidInputError("Send the weights in the field 'file'.", "file")
+    file = form.files[0]
+    params = ArtifactImportParams.model_validate(fields.model_dump())
+
+    def work(session: Session) -> Answer:
+        job = wiring.submissions.import_artifact(
+            kind, params, file.open(), file.filename, request.state.request_id, session=session
+        )
+        return accepted(job, wiring)
+
+    return once(fingerprint(form), work)
+
+
+@router.get("/{kind}/{name}", dependencies=[needs("read")])
+def get_artifact(kind: ArtifactKind, name: str, session: Reader, wiring: CurrentWiring) -> ArtifactView:
+    """Read a name's versions and aliases."""
+    versions, aliases = ArtifactService(session, wiring.store).describe(kind, name)
+    return ArtifactView.model_validate({"kind": kind, "name": name, "versions": versions, "aliases": aliases})
+
+
+@router.get("/{kind}/{name}/{version_or_alias}", dependencies=[needs("read")])
+def get_version(
+    kind: ArtifactKind, name: str, version_or_alias: str, session: Reader, wiring: CurrentWiring
+) -> VersionView:
+    """Read a version's manifest."""
+    version = ArtifactService(session, wiring.store).get(kind, name, version_or_alias)
+    return VersionView.model_validate(version)
+
+
+@router.get(
+    "/{kind}/{name}/{version_or_alias}/content",
+    dependencies=[needs("read")],
+    response_class=Response,
+    responses={
+        200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
+        304: {"description": "The caller has it already."},
+    },
+)
+def get_version_content(
+    *,
+    request: Request,
+    kind: ArtifactKind,
+    name: str,
+    version_or_alias: str,
+    session: Reader,
+    wiring: CurrentWiring,
+) -> Response:
+    """Download a ZIP of a version's manifest and files."""
+    artifacts = ArtifactService(session, wiring.store)
+    version = artifacts.get(kind, name, version_or_alias)
+    etag = f'"{version.sha256}"'
+    headers = cache_headers(
+        etag, immutable=version_or_alias.isdecimal(), filename=f"{name}-{version.version}.zip"
+    )
+    if is_fresh(request, etag):
+        return Response(status_code=304, headers=headers)
+    return StreamingResponse(artifacts.archive(version), media_type="application/zip", headers=headers)
+
+
+@router.put("/{kind}/{name}/aliases/{alias}", dependencies=[needs("admin")])
+def set_alias(
+    *,
+    kind: ArtifactKind,
+    name: str,
+    alias: str,
+    body: AliasRequest,
+    caller: CurrentCaller,
+    session: Writer,
+    wiring: CurrentWiring,
+) -> VersionView:
+    """Point an alias at a version; jobs that were submitted before keep theirs."""
+    version = ArtifactService(session, wiring.store).set_alias(kind, name, alias, body.version)
+    subject = f"{kind}/{name}"
+    details = {"alias": alias, "version": body.version}
+    audit.record(session, actor=caller.name, action="artifact.alias_set", subject=subject, details=details)
+    return VersionView.model_validate(version)

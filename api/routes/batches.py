@@ -1,0 +1,83 @@
+"""Uploading: one bad file rejects itself, never the batch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from api.auth import needs
+from api.dependencies import CurrentPage, CurrentWiring
+from api.forms import BatchUpload, fields_of, fingerprint, form_body
+from api.idempotency import OnceOnly
+from api.schemas.batches import BatchForm, BatchView, Process
+from api.schemas.common import Line, PageView
+from api.wiring import Wiring
+from services.idempotency import Answer
+from services.images.channels import parse_channel_rule
+from services.jobs.kinds import spec_of
+from services.uploads.service import SubmitJob
+from services.uploads.types import BatchRequest, UploadedFile
+
+router = APIRouter(prefix="/v1/batches", tags=["uploading"])
+
+_FORM: dict[str, Any] = form_body(
+    BatchForm,
+    "files",
+    many=True,
+    description="TIFF (grey, RGB, multi-page, OME, ImageJ), PNG, JPEG, or a ZIP of those.",
+)
+
+
+@router.post(
+    "", status_code=201, response_model=BatchView, dependencies=[needs("submit")], openapi_extra=_FORM
+)
+def upload_batch(request: Request, form: BatchUpload, once: OnceOnly, wiring: CurrentWiring) -> JSONResponse:
+    """Store images; the answer says for every file what became of it."""
+    fields = fields_of(form, BatchForm, "files")
+    wanted = BatchRequest(
+        sample=fields.sample,
+        slide=fields.slide,
+        channel_rule=parse_channel_rule(fields.channels),
+        pixel_size_um=fields.pixel_size_um,
+        metadata=fields.metadata,
+    )
+    files = [UploadedFile(file.filename, file.open()) for file in form.files]
+    submit = _submitter(fields.process, wiring, request.state.request_id)
+
+    def work(_: Session) -> Answer:
+        batch = wiring.uploads.receive(files, wanted, submit)
+        view = BatchView.model_validate(batch)
+        return Answer(201, {"Location": f"/v1/batches/{batch.id}"}, view.model_dump(mode="json"))
+
+    return once(fingerprint(form), work)
+
+
+@router.get("", dependencies=[needs("read")])
+def list_batches(
+    wiring: CurrentWiring,
+    page: CurrentPage,
+    sample: Annotated[Line | None, Query(description="The LIMS accession.")] = None,
+) -> PageView[BatchView]:
+    """List uploads in the order in which they arrived."""
+    return PageView[BatchView].model_validate(wiring.uploads.list_page(page, sample))
+
+
+@router.get("/{batch_id}", dependencies=[needs("read")])
+def get_batch(batch_id: str, wiring: CurrentWiring) -> BatchView:
+    """Read one upload."""
+    return BatchView.model_validate(wiring.uploads.get(batch_id))
+
+
+def _submitter(process: Process, wiring: Wiring, request_id: str) -> SubmitJob | None:
+    """Return what submits the job that `process` asks for; raises `UnknownKindError`."""
+    if process == "none":
+        return None
+    spec_of(process)
+
+    def submit(session: Session, batch_id: str, image_ids: tuple[str, ...]) -> str:
+        return wiring.submissions.add_segmentation(session, batch_id, image_ids, request_id).id
+
+    return submit

@@ -1,0 +1,1 @@
+"""What travels over HTTP: request and response bodies, with examples."""

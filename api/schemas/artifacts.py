@@ -1,0 +1,100 @@
+"""Artifact versions and aliases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from api.schemas.common import Body, Line, View
+from services.artifacts.repository import MAX_VERSION
+from services.artifacts.types import ArtifactKind
+from services.jobs.params import ARTIFACT_NAME
+
+ArtifactName = Annotated[str, StringConstraints(pattern=ARTIFACT_NAME)]
+
+_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_VERSION: dict[str, Any] = {
+    "kind": "segmenter",
+    "name": "chromosome",
+    "version": 1,
+    "manifest": {"diameter_px": 24.0, "licence": "BSD-3-Clause"},
+    "files": {"weights.safetensors": {"sha256": _SHA256, "size_bytes": 6612345}},
+    "sha256": _SHA256,
+    "size_bytes": 6612345,
+    "job_id": None,
+    "created_at": "2026-11-02T08:00:00Z",
+}
+
+
+class FileView(View):
+    """One file of a version."""
+
+    sha256: str
+    size_bytes: int
+
+
+class VersionView(View):
+    """An immutable version with its manifest."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _VERSION})
+
+    kind: ArtifactKind
+    name: str
+    version: int
+    manifest: dict[str, Any] = Field(description="Parameters, metrics, parents, licence.")
+    files: dict[str, FileView]
+    sha256: str = Field(description="Over manifest and files.")
+    size_bytes: int
+    job_id: str | None = Field(description="The job that made it.")
+    created_at: datetime
+
+
+class AliasView(View):
+    """A movable pointer to a version."""
+
+    alias: str
+    version: int
+    updated_at: datetime
+
+
+class ArtifactView(View):
+    """A name with its versions and aliases."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "kind": "segmenter",
+                "name": "chromosome",
+                "versions": [_VERSION],
+                "aliases": [{"alias": "production", "version": 1, "updated_at": "2026-11-02T08:00:00Z"}],
+            }
+        }
+    )
+
+    kind: ArtifactKind
+    name: str
+    versions: list[VersionView]
+    aliases: list[AliasView]
+
+
+class AliasRequest(Body):
+    """Where an alias shall point."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"version": 2}})
+
+    version: int = Field(ge=1, le=MAX_VERSION)
+
+
+class ArtifactForm(Body):
+    """The text fields of an upload of weights."""
+
+    name: ArtifactName = Field(description="The artifact that gets a new version.")
+    diameter_px: float | None = Field(
+        None, gt=2, le=1000, description="Mean object diameter in its training images; empty: as in the file."
+    )
+    licence: Line | None = Field(None, description="SPDX expression or a short text.")
+    description: Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")] = Field(
+        "", description="Where the weights come from."
+    )

@@ -1,0 +1,76 @@
+"""Crops and a person's verdicts on them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from api.schemas.common import Body, Line, View
+from services.crops.types import CropClass, CropOrigin
+
+
+class AnnotationRequest(Body):
+    """A verdict."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"class": "aberration", "annotator": "m.koch"}})
+
+    crop_class: CropClass = Field(alias="class", description="What the chromosome is.")
+    annotator: Line = Field(description="Who says so.")
+
+
+class AnnotationView(View):
+    """A verdict that was given."""
+
+    crop_class: CropClass = Field(serialization_alias="class")
+    annotator: str
+    at: datetime
+
+
+class CropView(View):
+    """One chromosome."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "crop_01k9zt3v5e8w2hq4x7c1n6m0bc",
+                "origin": "segmented",
+                "image_id": "img_01k9zt3v5e8w2hq4x7c1n6m0bb",
+                "sample": "S26-001234",
+                "job_id": "job_01k9zt3v5e8w2hq4x7c1n6m0bd",
+                "source_crop_id": None,
+                "label": 7,
+                "bbox": [120, 88, 171, 109],
+                "area_px": 640,
+                "orientation_deg": 78.5,
+                "length_px": 50.2,
+                "width_px": 16.4,
+                "flags": ["touching"],
+                "class": "normal",
+                "annotations": [{"class": "normal", "annotator": "m.koch", "at": "2026-11-02T09:00:00Z"}],
+                "predictions": [],
+                "filter_scores": [],
+                "created_at": "2026-11-02T08:16:00Z",
+            }
+        }
+    )
+
+    id: str
+    origin: CropOrigin
+    image_id: str | None
+    sample: str | None
+    job_id: str | None
+    source_crop_id: str | None
+    label: int | None = Field(description="Its number in the masks.")
+    bbox: tuple[int, int, int, int] = Field(description="y0, x0, y1, x1 in pixels, half-open.")
+    area_px: int
+    orientation_deg: float | None = Field(description="Long axis against the rows, counter-clockwise.")
+    length_px: float | None
+    width_px: float | None
+    flags: list[str] = Field(description="Among touching, overlapping, border, saturated.")
+    crop_class: CropClass | None = Field(serialization_alias="class", description="The newest verdict.")
+    annotations: list[AnnotationView] = Field(description="Every verdict, oldest first.")
+    predictions: list[dict[str, Any]] = Field(default=[], description="What classifiers said, newest last.")
+    filter_scores: list[dict[str, Any]] = Field(default=[], description="What filters said.")
+    created_at: datetime

@@ -1,0 +1,51 @@
+"""Finding crops, and recording what people say of them."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from services import audit
+from services.crops.repository import CropRepository
+from services.crops.types import Crop, CropClass, CropFilter
+from services.errors import NotFoundError
+from services.pagination import Page, PageRequest
+
+
+class CropService:
+    """Crops through one session; the caller commits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._crops = CropRepository(session)
+
+    def get(self, crop_id: str) -> Crop:
+        """One crop with its verdicts; raises `NotFoundError`."""
+        crop = self._crops.get(crop_id)
+        if crop is None:
+            raise NotFoundError("crop", crop_id)
+        return crop
+
+    def list_page(self, wanted: CropFilter, page: PageRequest) -> Page[Crop]:
+        """Crops in the order in which they were made."""
+        return self._crops.list_page(wanted, page)
+
+    def annotate(self, crop_id: str, crop_class: CropClass, annotator: str, *, actor: str) -> Crop:
+        """Add a verdict; the newest counts, and none is ever removed.
+
+        Parameters
+        ----------
+        annotator
+            The person who looked.
+        actor
+            The key that said so, for the audit trail.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such crop.
+        """
+        before = self.get(crop_id)
+        self._crops.annotate(crop_id, crop_class, annotator)
+        details = {"from": before.crop_class, "to": crop_class, "annotator": annotator}
+        audit.record(self._session, actor=actor, action="crop.annotated", subject=crop_id, details=details)
+        return self.get(crop_id)
