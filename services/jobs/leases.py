@@ -20,7 +20,7 @@ from services.errors import Problem
 from services.jobs.errors import LeaseLostError
 from services.jobs.mapping import item_of, job_of
 from services.jobs.outcome import Outcome, Tally
-from services.jobs.types import Claim, JobItem, LeaseState, Progress
+from services.jobs.types import Claim, JobItem, JobStatus, LeaseState, Progress
 
 CLAIMABLE: ColumnElement[bool] = (JobRow.status == "queued") & (
     JobRow.not_before.is_(None) | (JobRow.not_before <= func.now())
@@ -46,7 +46,7 @@ class LeaseRepository:
             .values(
                 status="running",
                 lease_token=token,
-                lease_expires_at=_in(lease_s),
+                lease_expires_at=from_now(lease_s),
                 worker=worker,
                 attempt=JobRow.attempt + 1,
                 started_at=func.coalesce(JobRow.started_at, func.now()),
@@ -62,7 +62,7 @@ class LeaseRepository:
         status = self._session.scalar(
             update(JobRow)
             .where(JobRow.id == claim.job.id, JobRow.lease_token == claim.token)
-            .values(lease_expires_at=_in(lease_s))
+            .values(lease_expires_at=from_now(lease_s))
             .returning(JobRow.status)
             .execution_options(synchronize_session=False)
         )
@@ -79,7 +79,7 @@ class LeaseRepository:
         )
         return [item_of(row) for row in self._session.scalars(query)]
 
-    def begin(self, claim: Claim, position: int) -> None:
+    def begin(self, claim: Claim, item: JobItem) -> None:
         """Note that an item is begun: if this worker dies now, the item is a suspect.
 
         Raises
@@ -88,7 +88,8 @@ class LeaseRepository:
             The job is no longer ours; so for every method below.
         """
         self._lock(claim)
-        self._update_item(claim, position, started=JobItemRow.started + 1)
+        # Counted from what `pending` saw, so that a repetition after a lost connection counts once.
+        self._update_item(claim, item.position, started=item.started + 1)
 
     def record(
         self,
@@ -142,36 +143,52 @@ class LeaseRepository:
         )
         return outcome
 
-    def release(
-        self, claim: Claim, *, delay_s: float, begun: Collection[int], error: Problem | None, free: bool
-    ) -> None:
-        """Put the job back into the queue; a job that is being cancelled ends as cancelled instead.
+    def hand_back(self, claim: Claim, begun: Collection[int]) -> JobStatus:
+        """Queue the job again because its worker stops; costs nothing of the budget.
 
         Parameters
         ----------
-        delay_s
-            Back-off before it may be claimed again.
         begun
             Positions that this attempt began and did not record: its worker lives, so they are no
             suspects.
-        error
-            Why the attempt ended, shown while the job waits.
-        free
-            Whether the attempt leaves the budget as it was (a worker that stops is nobody's fault).
+
+        Returns
+        -------
+        JobStatus
+            ``queued``, or ``cancelled`` if that was asked for meanwhile.
         """
         row = self._lock(claim)
-        for position in begun:
-            self._update_item(claim, position, started=func.greatest(JobItemRow.started - 1, 0))
-        cancelled = row.status == "cancelling"
-        self._end(
+        self._clear_suspicion(claim, begun)
+        if row.status == "cancelling":
+            return self._end(claim, status="cancelled", finished_at=func.now())
+        return self._end(
             claim,
-            status="cancelled" if cancelled else "queued",
-            finished_at=func.now() if cancelled else None,
-            error=None if cancelled else error,
-            not_before=_in(delay_s),
-            # A job that must wait is sent by the sweep when its time has come.
-            dispatched_at=None if delay_s > 0 else func.now(),
-            max_attempts=JobRow.max_attempts + int(free),
+            status="queued",
+            not_before=func.now(),
+            dispatched_at=func.now(),
+            max_attempts=row.max_attempts + 1,
+        )
+
+    def retry(
+        self, claim: Claim, begun: Collection[int], error: Problem, *, budget: int, backoff_s: float
+    ) -> JobStatus:
+        """Queue the job again after a passing fault, with back-off; without attempts left it fails.
+
+        Returns
+        -------
+        JobStatus
+            ``queued``, ``failed``, or ``cancelled`` if that was asked for meanwhile.
+        """
+        row = self._lock(claim)
+        self._clear_suspicion(claim, begun)
+        if row.status == "cancelling":
+            return self._end(claim, status="cancelled", finished_at=func.now())
+        if row.attempt >= row.max_attempts:
+            return self._end(claim, status="failed", error=error, finished_at=func.now())
+        delay_s = backoff_delay_s(row.attempt, row.max_attempts, budget, backoff_s)
+        # The sweep sends the job when its time has come: no broker has to keep it so long.
+        return self._end(
+            claim, status="queued", error=error, not_before=from_now(delay_s), dispatched_at=None
         )
 
     def _tally(self, job_id: str) -> Tally:
@@ -193,16 +210,18 @@ class LeaseRepository:
             problems = [cast("Problem", error) for error in found]
         return Tally(counts["pending"], counts["succeeded"], counts["failed"], tuple(problems))
 
-    def _end(self, claim: Claim, **values: Any) -> None:
-        ended = self._session.execute(
+    def _end(self, claim: Claim, *, status: JobStatus, **values: Any) -> JobStatus:
+        self._session.execute(
             update(JobRow)
             .where(JobRow.id == claim.job.id, JobRow.lease_token == claim.token)
-            .values(lease_token=None, lease_expires_at=None, worker=None, **values)
-            .returning(JobRow.id)
+            .values(status=status, lease_token=None, lease_expires_at=None, worker=None, **values)
             .execution_options(synchronize_session=False)
-        ).first()
-        if ended is None:
-            raise LeaseLostError(claim.job.id)
+        )
+        return status
+
+    def _clear_suspicion(self, claim: Claim, positions: Collection[int]) -> None:
+        for position in positions:
+            self._update_item(claim, position, started=func.greatest(JobItemRow.started - 1, 0))
 
     def _lock(self, claim: Claim) -> JobRow:
         row = self._session.scalar(
@@ -230,6 +249,12 @@ class LeaseRepository:
         return changed is not None
 
 
-def _in(seconds: float) -> ColumnElement[Any]:
+def from_now(seconds: float) -> ColumnElement[Any]:
     """Return a time by the database's clock, the only one that all workers share."""
     return func.now() + timedelta(seconds=seconds)
+
+
+def backoff_delay_s(attempt: int, max_attempts: int, budget: int, backoff_s: float) -> float:
+    """Return the pause before the next attempt, doubled with each one in a row that brought nothing."""
+    fruitless = max(budget - (max_attempts - attempt), 1)
+    return float(backoff_s * 2 ** (fruitless - 1))

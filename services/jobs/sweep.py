@@ -1,0 +1,97 @@
+"""The sweep: everything that was dropped on a job's path is picked up here, every few seconds.
+
+It takes jobs back from workers that went silent, and sends the ids of queued jobs that are not in
+the broker. Any number of sweeps may run at once, and running one too often is harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.config import Settings
+from services.db.engine import SessionFactory
+from services.jobs.dispatch import Dispatcher
+from services.jobs.errors import BrokerAwayError
+from services.jobs.kinds import KINDS
+from services.jobs.recovery import RecoveryRepository, Unsent
+from services.log import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep did: ids sent, jobs taken back by their new status, items given up."""
+
+    sent: int
+    requeued: int
+    failed: int
+    cancelled: int
+    crashed_items: int
+    purged_keys: int
+
+    @property
+    def idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return not (
+            self.sent
+            or self.requeued
+            or self.failed
+            or self.cancelled
+            or self.crashed_items
+            or self.purged_keys
+        )
+
+
+def sweep(session_factory: SessionFactory, dispatcher: Dispatcher, settings: Settings) -> SweepReport:
+    """Sweep once. A broker that is away is logged; its jobs are sent by a later sweep."""
+    with session_factory.begin() as session:
+        taken = RecoveryRepository(session).take_back(
+            lambda kind: budget_of(kind, settings), settings.retry_backoff_s
+        )
+    with session_factory.begin() as session:
+        purged = RecoveryRepository(session).purge_idempotency_keys(settings.idempotency_hours * 3600)
+        due = RecoveryRepository(session).due_queues()
+    sent = sum(_send_due(session_factory, dispatcher, settings, queue, due[queue]) for queue in due)
+    report = SweepReport(
+        sent=sent,
+        requeued=taken["queued"],
+        failed=taken["failed"],
+        cancelled=taken["cancelled"],
+        crashed_items=taken["crashed_items"],
+        purged_keys=purged,
+    )
+    if not report.idle:
+        log.info("swept", report=report)
+    return report
+
+
+def budget_of(kind: str, settings: Settings) -> int:
+    """Return how many attempts in a row may bring nothing; kinds of another release get the default."""
+    spec = KINDS.get(kind)
+    return (spec.max_attempts if spec else None) or settings.job_max_attempts
+
+
+def _send_due(
+    session_factory: SessionFactory, dispatcher: Dispatcher, settings: Settings, queue: str, num_due: int
+) -> int:
+    """Send the ids that are missing from one queue of the broker; returns how many."""
+    try:
+        # Ids are only sent again when the broker has fewer than there are jobs. So a long backlog
+        # is not multiplied every few seconds, and yet no loss stays: idle workers empty the queue,
+        # and then the broker has fewer.
+        missing = dispatcher.waiting(queue) < num_due
+        with session_factory.begin() as session:
+            unsent = RecoveryRepository(session).take_unsent(
+                queue, older_than_s=settings.redispatch_after_s if missing else None
+            )
+        return _send_all(dispatcher, unsent)
+    except BrokerAwayError as error:
+        log.warning("broker away during the sweep", queue=queue, reason=str(error))
+        return 0
+
+
+def _send_all(dispatcher: Dispatcher, unsent: list[Unsent]) -> int:
+    for one in unsent:
+        dispatcher.send(one.job_id, one.queue, one.priority)
+    return len(unsent)
