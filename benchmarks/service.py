@@ -142,11 +142,13 @@ def read_cells() -> list[dict[str, NDArray[np.uint8]]]:
 @contextmanager
 def running_service() -> Iterator[tuple[Client, psutil.Process]]:
     """Run an embedded service on a fresh data folder."""
-    with tempfile.TemporaryDirectory(prefix="karyobridge-bench-") as folder:
-        with DemoService(ROOT, Path(folder)) as service:
-            service.wait_ready()
-            with Client(service.url) as client:
-                yield client, psutil.Process(service.pid)
+    with (
+        tempfile.TemporaryDirectory(prefix="karyobridge-bench-") as folder,
+        DemoService(ROOT, Path(folder)) as service,
+    ):
+        service.wait_ready()
+        with Client(service.url) as client:
+            yield client, psutil.Process(service.pid)
 
 
 def _plain_loop(model: object, cells: list[dict[str, NDArray[np.uint8]]], repeat: int) -> float:
