@@ -10,7 +10,6 @@ Examples
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -127,9 +126,9 @@ class Client:
         """Images, oldest first."""
         return list_all(self.transport, Image, "v1/images", sample=sample, batch=batch)
 
-    def download_image(self, image_id: str, to: Path) -> Path:
-        """Save an image's original bytes."""
-        return download(self.transport, f"v1/images/{image_id}/content", to)
+    def download_image(self, image_id: str, to: Path, *, file: int = 0) -> Path:
+        """Save the original bytes of one of an image's `files`."""
+        return download(self.transport, f"v1/images/{image_id}/content", to, file=file or None)
 
     def download_preview(self, image_id: str, to: Path) -> Path:
         """Save the colour preview of an image as PNG."""
@@ -140,11 +139,12 @@ class Client:
         return download(self.transport, f"v1/images/{image_id}/overlay.png", to, job=job)
 
     def download_masks(self, image_id: str, to: Path, *, job: str | None = None) -> Path:
-        """Save the masks of an image; the suffix of `to` chooses: ``.tif`` or ``.geojson``."""
-        suffix = to.suffix.lower()
-        if suffix not in {".tif", ".geojson"}:
-            raise InvalidArgumentError(f"Masks are saved as .tif or .geojson, not as {to.name!r}.")
-        return download(self.transport, f"v1/images/{image_id}/masks{suffix}", to, job=job)
+        """Save the masks of an image; the suffix of `to` chooses labels, polygons or ImageJ regions."""
+        formats = {".tif": "masks.tif", ".tiff": "masks.tif", ".geojson": "masks.geojson", ".zip": "rois.zip"}
+        name = formats.get(to.suffix.lower())
+        if name is None:
+            raise InvalidArgumentError(f"Masks are saved as {', '.join(formats)}, not as {to.name!r}.")
+        return download(self.transport, f"v1/images/{image_id}/{name}", to, job=job)
 
     # Jobs
 
@@ -254,31 +254,33 @@ class Client:
         name: str,
         path: Path,
         *,
-        manifest: Mapping[str, Any] | None = None,
+        diameter_px: float | None = None,
+        licence: str | None = None,
+        description: str | None = None,
         on_progress: Callable[[int], None] | None = None,
-    ) -> ArtifactVersion:
-        """Upload weights as the next version of an artifact.
+    ) -> Job:
+        """Upload weights; the job that is returned checks them and makes the next version.
 
         Parameters
         ----------
         path
             A safetensors file, an official checkpoint, or what the kind takes.
-        manifest
-            What to record beside it: licence, data, metrics.
+        diameter_px
+            Mean object diameter in the images of its training, where the file does not say.
         on_progress
             Called with the bytes sent.
         """
         if not path.is_file():
             raise LocalFileError(path, "there is no such file.")
-        fields = {"name": name} | ({} if manifest is None else {"manifest": json.dumps(dict(manifest))})
-        told = on_progress or (lambda _: None)
-        with CountingReader(
-            LocalFile(path, path.stat().st_size), lambda _: told(reader.read_bytes)
-        ) as reader:
+        told = {"diameter_px": diameter_px, "licence": licence, "description": description}
+        fields = {"name": name} | {key: str(value) for key, value in told.items() if value is not None}
+        tell = on_progress or (lambda _: None)
+        file = LocalFile(path, path.stat().st_size)
+        with CountingReader(file, lambda _: tell(reader.read_bytes)) as reader:
             answer = self.transport.json(
                 "POST", f"v1/artifacts/{kind}", data=fields, files=[("file", (path.name, reader))]
             )
-        return record_of(self.transport, ArtifactVersion, answer)
+        return record_of(self.transport, Job, answer)
 
     def set_alias(self, kind: str, name: str, alias: str, version: int) -> None:
         """Point an alias, for example ``production``, at a version."""

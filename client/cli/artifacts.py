@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from client.cli.connection import JsonOption, connection_of
-from client.cli.exits import ErrorExits
+from client.cli.exits import ErrorExits, exit_code_of_jobs
+from client.cli.following import follow_jobs
 from client.cli.output import byte_progress, print_facts, print_json, print_table
-from client.errors import InvalidArgumentError, LocalFileError
+from client.errors import InvalidArgumentError
 
 app = typer.Typer(
     cls=ErrorExits, no_args_is_help=True, help="List, show, upload, alias and download artifacts."
@@ -79,27 +80,38 @@ def upload(
     name: Annotated[str, typer.Argument(help="The artifact that gets a new version.", metavar="NAME")],
     file: Annotated[Path, typer.Argument(help="Weights: safetensors or an official checkpoint.")],
     *,
-    manifest: Annotated[Path | None, typer.Option(help="JSON file: licence, data, metrics.")] = None,
+    diameter_px: Annotated[
+        float | None, typer.Option(min=2, help="Mean object diameter in training.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX expression or a short text.")] = None,
+    description: Annotated[str | None, typer.Option(help="Where the weights come from.")] = None,
     alias: Annotated[str | None, typer.Option(help="Point this alias at the new version.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload weights as the next version."""
-    with connection_of(context).open() as client, byte_progress() as progress:
-        size_bytes = file.stat().st_size if file.is_file() else None
-        task = progress.add_task(file.name, total=size_bytes)
-        version = client.upload_artifact(
-            kind,
-            name,
-            file,
-            manifest=None if manifest is None else _read_object(manifest),
-            on_progress=lambda sent: progress.update(task, completed=sent),
-        )
-        if alias is not None:
-            client.set_alias(kind, name, alias, version.version)
+    """Upload weights and wait until the service has made the next version of them."""
+    with connection_of(context).open() as client:
+        with byte_progress() as progress:
+            task = progress.add_task(file.name, total=file.stat().st_size if file.is_file() else None)
+            job = client.upload_artifact(
+                kind,
+                name,
+                file,
+                diameter_px=diameter_px,
+                licence=licence,
+                description=description,
+                on_progress=lambda sent: progress.update(task, completed=sent),
+            )
+        job = follow_jobs(client, [job.id])[0]
+        version = str((job.result or {}).get("artifact", "")).rpartition("/")[2]
+        if alias is not None and job.status == "succeeded":
+            client.set_alias(kind, name, alias, int(version))
     if as_json:
-        print_json(version.as_json())
+        print_json(job.as_json())
     else:
-        print_facts([("artifact", f"{kind} {name}/{version.version}"), ("sha256", version.sha256)])
+        print_facts(
+            [("job", job.id), ("status", job.status), ("artifact", (job.result or {}).get("artifact"))]
+        )
+    raise typer.Exit(exit_code_of_jobs([job]))
 
 
 @app.command("alias")
@@ -127,11 +139,11 @@ def download(
     context: typer.Context,
     kind: KindArgument,
     ref: RefArgument,
-    to: Annotated[Path, typer.Argument(help="File to write.")],
+    to: Annotated[Path, typer.Argument(help="ZIP file to write.")],
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Save a version's files."""
+    """Save a version's manifest and files as a ZIP."""
     name, version = _split(ref)
     with connection_of(context).open() as client:
         written = client.download_artifact(kind, name, version, to)
@@ -147,15 +159,3 @@ def _split(ref: str) -> tuple[str, str]:
     if not name or (slash and not version) or "/" in version:
         raise InvalidArgumentError(f"{ref!r} is no reference; write name/version or name/alias.")
     return name, version or "production"
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LocalFileError(path, error.strerror or "cannot be read") from error
-    except ValueError as error:
-        raise LocalFileError(path, f"this is not JSON ({error}).") from error
-    if not isinstance(value, dict):
-        raise LocalFileError(path, "the manifest must be a JSON object.")
-    return value

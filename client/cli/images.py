@@ -16,7 +16,7 @@ from client.http import Client
 app = typer.Typer(cls=ErrorExits, no_args_is_help=True, help="List, show and download metaphases.")
 
 ImageArgument = Annotated[str, typer.Argument(help="Id of the image.", metavar="IMAGE")]
-Part = Literal["original", "preview", "overlay", "masks", "geojson"]
+Part = Literal["original", "preview", "overlay", "masks"]
 
 
 @app.command("list")
@@ -61,22 +61,22 @@ def download(
     *,
     part: Annotated[Part, typer.Option(help="Which picture or file.")] = "original",
     job: Annotated[str | None, typer.Option(help="Result of this job instead of the newest.")] = None,
+    file: Annotated[int, typer.Option(min=0, help="Which original file, where an image has several.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Save an image's original, preview, overlay or masks."""
+    """Save an image's original, preview, overlay or masks (as .tif, .geojson or .zip of ImageJ regions)."""
     with connection_of(context).open() as client:
-        written = _downloads(client, job)[part](image_id, to)
+        written = _downloads(client, job, file)[part](image_id, to)
     if as_json:
         print_json({"file": str(written), "size_bytes": written.stat().st_size})
     else:
         print_facts([("written", written)])
 
 
-def _downloads(client: Client, job: str | None) -> dict[str, Callable[[str, Path], Path]]:
+def _downloads(client: Client, job: str | None, file: int) -> dict[str, Callable[[str, Path], Path]]:
     return {
-        "original": client.download_image,
+        "original": lambda image_id, to: client.download_image(image_id, to, file=file),
         "preview": client.download_preview,
         "overlay": lambda image_id, to: client.download_overlay(image_id, to, job=job),
         "masks": lambda image_id, to: client.download_masks(image_id, to, job=job),
-        "geojson": lambda image_id, to: client.download_masks(image_id, to, job=job),
     }
