@@ -1,0 +1,81 @@
+"""Start a worker: ``python -m workers --queues gpu,cpu --concurrency 1``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from services.config import Settings, load_settings
+from services.errors import InvalidInputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT; its job then goes back to the queue after its present item."""
+    settings = load_settings()
+    options = _parser(settings).parse_args(arguments)
+    _require_servers(settings)
+    if not settings.worker_metrics_port:
+        return _work(settings, options)
+    with tempfile.TemporaryDirectory(prefix="karyobridge-metrics-") as folder:
+        # prometheus_client chooses its storage when it is imported, hence the imports in functions.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        _serve_metrics(settings.worker_metrics_port)
+        return _work(settings, options)
+
+
+def _parser(settings: Settings) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers", description="Runs jobs.")
+    parser.add_argument(
+        "--queues",
+        default=f"{settings.gpu_queue},{settings.cpu_queue}",
+        help="queues to take jobs from, separated by commas (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=1,
+        help="processes that run jobs; each loads its own networks (default: %(default)s)",
+    )
+    return parser
+
+
+def _require_servers(settings: Settings) -> None:
+    for name, empty in (
+        ("DATABASE_URL", settings.embedded_database),
+        ("BROKER_URL", settings.embedded_broker),
+    ):
+        if empty:
+            raise InvalidInputError(
+                f"{name} is empty. Start everything with `make serve`, or set {name} to a running server.",
+                name.lower(),
+            )
+
+
+def _serve_metrics(port: int) -> None:
+    from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415 - see main
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - see main
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # prometheus_client's gap
+    start_http_server(port, registry=registry)
+
+
+def _work(settings: Settings, options: argparse.Namespace) -> int:
+    from workers.app import create_app, make_worker  # noqa: PLC0415 - see main
+
+    queues = [name.strip() for name in options.queues.split(",") if name.strip()]
+    hostname = f"karyobridge-{os.getpid()}@{socket.gethostname()}"
+    worker = make_worker(create_app(settings, queues), hostname, options.concurrency)
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except InvalidInputError as error:
+        sys.exit(f"karyobridge worker: {error}")

@@ -1,0 +1,98 @@
+"""What happens once per worker process: settings, logs, connections, and the wish to stop.
+
+Celery's prefork pool is used because a process is the only thing that can die alone: a pipeline
+that crashes or is killed takes one child with it, and the parent, which never imports a network,
+starts another. Everything below happens in a child, after the fork.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from functools import cache
+from types import FrameType
+from typing import Any, Final
+
+from billiard.process import active_children  # type: ignore[import-untyped] # as Celery, it has no types
+from celery import signals
+
+from services.config import Settings, load_settings
+from services.db.engine import make_engine, session_factory
+from services.jobs.celery_dispatch import CeleryDispatcher
+from services.log import configure_logging
+from services.pipelines.resources import ModelCache, Resources
+from services.storage.factory import open_store
+from workers.runner import JobRunner, WorkerProcess
+
+# The lease keeper needs a connection beside the pipeline's.
+POOL_SIZE: Final = 3
+
+
+class StopWish:
+    """Whether this process should hand its job back: it was told to end, or its parent is gone."""
+
+    def __init__(self) -> None:
+        self._told = False
+        self._parent = os.getppid()
+
+    def __call__(self) -> bool:
+        """Return the answer; cheap."""
+        return self._told or os.getppid() != self._parent
+
+    def tell(self, _signal: int, _frame: FrameType | None) -> None:
+        """Take the signal that means stop."""
+        self._told = True
+
+
+@cache
+def settings() -> Settings:
+    """Read the settings once per process."""
+    return load_settings()
+
+
+@cache
+def stop_wish() -> StopWish:
+    """Return this process's wish to stop."""
+    return StopWish()
+
+
+@cache
+def runner() -> JobRunner:
+    """Connect this process to database, store and broker, when its first job comes."""
+    wanted = settings()
+    engine = make_engine(wanted.database_url.get_secret_value(), pool_size=POOL_SIZE)
+    resources = Resources(
+        session_factory=session_factory(engine),
+        store=open_store(wanted.store_url),
+        settings=wanted,
+        cache=ModelCache(wanted.model_cache_size),
+    )
+    process = WorkerProcess(f"{socket.gethostname()}:{os.getpid()}", stop_wish(), end_process)
+    return JobRunner(resources, CeleryDispatcher(wanted.broker_url.get_secret_value()), process)
+
+
+def end_process() -> None:
+    """End this process as a crash would; its parent replaces it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def set_up_logging(**_: Any) -> None:
+    """Log our way instead of Celery's, which says four lines about every message."""
+    configure_logging(settings().log_level, settings().log_format)
+
+
+def start_process(**_: Any) -> None:
+    """Prepare a child: SIGTERM lets it finish its item and hand the job back."""
+    signal.signal(signal.SIGTERM, stop_wish().tell)
+
+
+def pass_on_the_wish(**_: Any) -> None:
+    """Tell the children that the worker stops; Celery itself would wait for their jobs to end."""
+    for child in active_children():
+        os.kill(child.pid, signal.SIGTERM)
+
+
+signals.setup_logging.connect(set_up_logging)
+signals.worker_process_init.connect(start_process)
+signals.worker_shutting_down.connect(pass_on_the_wish)
