@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,6 +25,8 @@ from services.pagination import Page, PageRequest
 from services.storage.base import ObjectStore
 from services.storage.keys import content_key, sha256_hex
 
+SPOOL_BYTES = 32 * 1024**2
+PIECE_BYTES = 1024**2
 MAX_VERSION_DIGITS = 19  # longer numbers name no version either
 
 
@@ -129,18 +131,17 @@ class ArtifactService:
         return content
 
     def archive(self, version: ArtifactVersion) -> Iterator[bytes]:
-        """Yield a ZIP of the manifest and every file, a file at a time."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(
-                _entry("manifest.json"), json.dumps(dict(version.manifest), indent=2, sort_keys=True)
-            )
-            for filename in sorted(version.files):
-                archive.writestr(_entry(filename), self.open_file(version, filename))
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-        yield buffer.getvalue()
+        """Yield a ZIP of the manifest and every file; a large one is gathered on disk."""
+        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+            with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr(
+                    _entry("manifest.json"), json.dumps(dict(version.manifest), indent=2, sort_keys=True)
+                )
+                for filename in sorted(version.files):
+                    archive.writestr(_entry(filename), self.open_file(version, filename))
+            spool.seek(0)
+            while piece := spool.read(PIECE_BYTES):
+                yield piece
 
     def _put(self, filename: str, content: bytes) -> StoredFile:
         described = _described(filename, content)
