@@ -101,7 +101,7 @@ def unzip_members(stream: BinaryIO, limits: Limits | None = None) -> Iterator[Zi
     except (*_MEMBER_ERRORS, NotImplementedError) as error:
         raise ZipCorruptError("The archive's directory cannot be read. Pack the files again.") from error
     with archive:
-        infos = [info for info in archive.infolist() if not info.is_dir() and not _is_junk(info.filename)]
+        infos = [info for info in archive.infolist() if not _is_skipped(info.filename)]
         if not infos:
             raise EmptyFileError("The archive holds no files.")
         if len(infos) > limits.max_zip_members:
@@ -188,7 +188,8 @@ def _is_unsafe(info: zipfile.ZipInfo) -> bool:
     name = info.orig_filename
     parts = name.split("/")
     return (
-        name.startswith("/")
+        not name
+        or name.startswith("/")
         or "\\" in name
         or "\x00" in name
         or ".." in parts
@@ -197,9 +198,11 @@ def _is_unsafe(info: zipfile.ZipInfo) -> bool:
     )
 
 
-def _is_junk(name: str) -> bool:
+def _is_skipped(name: str) -> bool:
+    """Folders, and what operating systems leave behind."""
     base = posixpath.basename(name)
-    return name.startswith("__MACOSX/") or base.lower() in _JUNK_NAMES or base.startswith("._")
+    junk = name.startswith("__MACOSX/") or base.lower() in _JUNK_NAMES or base.startswith("._")
+    return junk or name.endswith("/")
 
 
 def _overlapping(infos: list[zipfile.ZipInfo]) -> set[int]:

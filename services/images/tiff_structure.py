@@ -77,6 +77,10 @@ def walk_directories(stream: BinaryIO, size_bytes: int, limits: Limits) -> int:
     while offset:
         if offset in seen:
             raise CorruptFileError("The TIFF's directories run in a circle. Export the image again.")
+        if offset >= size_bytes:
+            raise TruncatedFileError(
+                "The TIFF ends before its directories do. Copy or export the file again."
+            )
         seen.add(offset)
         if len(seen) > limits.max_planes * _DIRECTORIES_PER_PLANE:
             raise TooManyPlanesError(
