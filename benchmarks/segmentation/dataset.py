@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,21 +16,29 @@ from models.segmentation.training import LabelledImage
 
 @dataclass(frozen=True)
 class Metaphase:
-    """One labelled metaphase: its name, where it was cut from, and its ground truth."""
+    """One labelled metaphase: its name, where it was cut from, and its ground truth.
+
+    `overlapping` are the instances that share pixels with another one; `touching` are those and all
+    that lie against another one. The rest stands alone.
+    """
 
     name: str
     slide: str
     subset: str
     labelled: LabelledImage
     touching: frozenset[int]
+    overlapping: frozenset[int]
 
 
 def read_metaphases(folder: Path, subset: str) -> list[Metaphase]:
     """Read every metaphase of one subset (``train``, ``val`` or ``test``) that has masks."""
-    touching: dict[str, set[int]] = {}
+    touching: dict[str, set[int]] = defaultdict(set)
+    overlapping: dict[str, set[int]] = defaultdict(set)
     for row in _rows(folder / "chromosomes.csv"):
+        if float(row["overlap_fraction"]) > 0:
+            overlapping[row["metaphase"]].add(int(row["instance_id"]))
         if row["touching"] != "0" or float(row["overlap_fraction"]) > 0:
-            touching.setdefault(row["metaphase"], set()).add(int(row["instance_id"]))
+            touching[row["metaphase"]].add(int(row["instance_id"]))
     found = []
     for row in _rows(folder / "metaphases.csv"):
         masks_file = folder / "masks" / f"{row['metaphase']}.tif"
@@ -40,8 +49,9 @@ def read_metaphases(folder: Path, subset: str) -> list[Metaphase]:
             folder / "images" / row["slide"] / f"{row['metaphase']}D.tif"
         )
         labelled = LabelledImage(dapi, pages[0].astype(np.int32), pages[1].astype(np.int32))
-        near = frozenset(touching.get(row["metaphase"], set()))
-        found.append(Metaphase(row["metaphase"], row["slide"], subset, labelled, near))
+        name = row["metaphase"]
+        near, crossing = frozenset(touching[name]), frozenset(overlapping[name])
+        found.append(Metaphase(name, row["slide"], subset, labelled, near, crossing))
     return found
 
 

@@ -226,8 +226,7 @@ def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
         raise ValueError(f"precision is {precision!r}; use 'auto', 'float32' or 'bfloat16'.")
     if precision == "float32":
         return None
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported()
-    else:
-        native = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch has no public name for it
+    native = (
+        torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch has no public name for it
+    )
     return torch.bfloat16 if precision == "bfloat16" or native else None
