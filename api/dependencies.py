@@ -66,13 +66,13 @@ def refuse_surprises(request: Request) -> None:
     Raises
     ------
     RequestValidationError
-        A query parameter is unknown, or its value is not printable.
+        A query parameter is unknown, came twice, or its value is not printable.
     NotFoundError
         The path has characters that no id has.
     """
     for name, value in request.path_params.items():
         if not str(value).isprintable():
-            raise NotFoundError(name, str(value))
+            raise NotFoundError(name.removesuffix("_id"), str(value))
     known = _query_names(request)
     errors = [
         {
@@ -81,6 +81,11 @@ def refuse_surprises(request: Request) -> None:
         }
         for name in request.query_params
         if name not in known
+    ]
+    errors += [
+        {"loc": ("query", name), "msg": "Came more than once."}
+        for name in request.query_params
+        if len(request.query_params.getlist(name)) > 1
     ]
     errors += [
         {"loc": ("query", name), "msg": "Holds characters that cannot be printed."}

@@ -12,9 +12,11 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.schemas.problem import FieldProblem, Problem
-from services.errors import KaryobridgeError
+from services.errors import InvalidInputError, KaryobridgeError
+from services.jobs.errors import UnknownKindError
 from services.log import get_logger
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -22,11 +24,13 @@ RETRY_AFTER_S: Final = 2
 
 # A code that is not listed takes the status of the class that it derives from.
 STATUS_OF_CODE: Final[dict[str, int]] = {
+    "malformed_body": 400,
     "unauthenticated": 401,
     "forbidden": 403,
     "not_found": 404,
     "conflict": 409,
     "too_large": 413,
+    "too_many_files": 413,
     "invalid_input": 422,
     "unsupported_here": 422,
     "temporarily_unavailable": 503,
@@ -86,6 +90,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_framework)
     app.add_exception_handler(DBAPIError, _on_database)
     app.add_exception_handler(PoolTimeoutError, _on_database)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_anything_else)
 
 
@@ -108,12 +113,16 @@ def _on_ours(request: Request, error: Exception) -> Response:
 
 def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-    found = [_field_problem(entry) for entry in error.errors()]
+    entries = error.errors()
+    found = [_field_problem(entry) for entry in entries]
+    # The one discriminated body is a job's: a wrong tag is a kind that does not exist (yet).
+    unknown_kind = any(entry.get("type") == "union_tag_invalid" for entry in entries)
+    kind = UnknownKindError if unknown_kind else InvalidInputError
     return problem_response(
         request,
         status=HTTPStatus.UNPROCESSABLE_ENTITY,
-        code="invalid_input",
-        title="The input is not valid",
+        code=kind.code,
+        title=kind.title,
         detail="; ".join(f"{one.field}: {one.message}" for one in found[:5]),
         errors=found,
     )
@@ -159,6 +168,17 @@ def _on_database(request: Request, error: Exception) -> Response:
     )
 
 
+def _on_disconnect(request: Request, _: Exception) -> Response:
+    # Nobody reads this answer; it is there for the log line and the count.
+    return problem_response(
+        request,
+        status=HTTPStatus.BAD_REQUEST,
+        code="client_disconnected",
+        title="The request could not be read",
+        detail="The connection ended before the body did.",
+    )
+
+
 def _on_anything_else(request: Request, error: Exception) -> Response:
     log.error("request crashed", exc_info=error)
     return problem_response(
@@ -180,7 +200,8 @@ def _headers_of(status: int, code: str) -> dict[str, str] | None:
 
 def _field_problem(entry: Mapping[str, Any]) -> FieldProblem:
     where = ".".join(str(part) for part in entry.get("loc", ()))
-    return FieldProblem(field=_plain(where) or "body", message=_plain(str(entry.get("msg", "is not valid"))))
+    message = str(entry.get("msg", "is not valid")).removeprefix("Value error, ")
+    return FieldProblem(field=_plain(where) or "body", message=_plain(message))
 
 
 def _plain(text: str) -> str:

@@ -62,7 +62,7 @@ def upload_artifact(
         job = wiring.submissions.import_artifact(
             kind, params, file.open(), file.filename, request.state.request_id, session=session
         )
-        return accepted(job, wiring)
+        return accepted(job, session, wiring.settings)
 
     return once(fingerprint(form), work)
 

@@ -16,10 +16,11 @@ from api.idempotency import OnceOnly
 from api.openapi import problem
 from api.schemas.common import Line, PageView
 from api.schemas.jobs import JobItemView, JobView
-from api.wiring import Wiring
 from services import audit
+from services.config import Settings
 from services.idempotency import Answer
 from services.jobs.params import JobRequest
+from services.jobs.repository import JobRepository
 from services.jobs.types import Job, JobFilter, JobStatus
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -57,7 +58,7 @@ def submit_job(
 
     def work(session: Session) -> Answer:
         job = wiring.submissions.submit(body, request.state.request_id, session=session)
-        return accepted(job, wiring)
+        return accepted(job, session, wiring.settings)
 
     return once(body.model_dump(mode="json"), work)
 
@@ -118,7 +119,7 @@ def cancel_job(job_id: str, caller: CurrentCaller, once: OnceOnly, wiring: Curre
     def work(session: Session) -> Answer:
         job = wiring.jobs.cancel(job_id)
         audit.record(session, actor=caller.name, action="job.cancelled", subject=job_id, details={})
-        return Answer(200, {}, _shown(job)) if job.is_terminal else accepted(job, wiring)
+        return Answer(200, {}, _shown(job)) if job.is_terminal else accepted(job, session, wiring.settings)
 
     return once({}, work)
 
@@ -136,15 +137,19 @@ def retry_job(job_id: str, caller: CurrentCaller, once: OnceOnly, wiring: Curren
     def work(session: Session) -> Answer:
         job = wiring.jobs.retry(job_id)
         audit.record(session, actor=caller.name, action="job.retried", subject=job_id, details={})
-        return accepted(job, wiring)
+        return accepted(job, session, wiring.settings)
 
     return once({}, work)
 
 
-def accepted(job: Job, wiring: Wiring) -> Answer:
-    """Answer 202: where to look, and when."""
-    headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(wiring.settings.poll_after_s)}
-    return Answer(202, headers, _shown(job, wiring.jobs.queue_position(job)))
+def accepted(job: Job, session: Session, settings: Settings) -> Answer:
+    """Answer 202: where to look, and when.
+
+    The place in the queue is asked in the session that submits: a second connection per request
+    could leave a busy server with none.
+    """
+    headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(settings.poll_after_s)}
+    return Answer(202, headers, _shown(job, JobRepository(session).queue_position(job)))
 
 
 def _shown(job: Job, queue_position: int | None = None) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class AliasRequest(Body):
 
     model_config = ConfigDict(json_schema_extra={"example": {"version": 2}})
 
-    version: int = Field(ge=1, le=MAX_VERSION)
+    version: int = Field(ge=1, le=MAX_VERSION, strict=True)
 
 
 class ArtifactForm(Body):

@@ -1,0 +1,104 @@
+"""A real application on real engines, for tests that speak HTTP to it."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import tifffile
+import uvicorn
+
+from api.app import create_app
+from api.wiring import Wiring, wire
+from services.config import Settings
+from services.embedded.redis import EmbeddedRedis
+
+
+@pytest.fixture(scope="session")
+def http_broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a broker that no worker listens to."""
+    with EmbeddedRedis(tmp_path_factory.mktemp("broker")) as redis:
+        yield redis.url
+
+
+@pytest.fixture(scope="session")
+def http_settings(
+    database_url: str, http_broker_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """Settings of an application that needs no key."""
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        broker_url=http_broker_url,
+        object_store_url=tmp_path_factory.mktemp("objects").as_uri(),
+        max_files_per_batch=20,
+        max_upload_bytes=4 * 1024**2,
+        max_file_bytes=2 * 1024**2,
+    )
+
+
+@pytest.fixture(scope="session")
+def wiring(http_settings: Settings) -> Iterator[Wiring]:
+    """Everything that the application stands on."""
+    wired = wire(http_settings)
+    yield wired
+    wired.close()
+
+
+@contextmanager
+def serving(wiring: Wiring) -> Iterator[str]:
+    """Serve an application with uvicorn on a free port of this computer; yields its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(wiring), log_config=None, access_log=False, timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), name="api")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def address(wiring: Wiring) -> Iterator[str]:
+    """Address of a running server that needs no key."""
+    with serving(wiring) as url:
+        yield url
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[httpx.Client]:
+    """A client of the running server."""
+    with httpx.Client(base_url=address, timeout=30) as opened:
+        yield opened
+
+
+def tiff_bytes(seed: int = 0, shape: tuple[int, ...] = (32, 40), dtype: str = "uint8") -> bytes:
+    """Return a grey TIFF with noise in it."""
+    pixels = np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, photometric="minisblack")
+    return stream.getvalue()
+
+
+def upload(client: httpx.Client, sample: str, *, seed: int = 0, **fields: str) -> dict[str, Any]:
+    """Upload one DAPI image and return the batch."""
+    answer = client.post(
+        "/v1/batches",
+        data={"sample": sample, "channels": '{"dapi": 0}', **fields},
+        files=[("files", ("metaphase.tif", tiff_bytes(seed)))],
+    )
+
+    assert answer.status_code == 201, answer.text
+    batch: dict[str, Any] = answer.json()
+    return batch
