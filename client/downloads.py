@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,5 +48,7 @@ def write_whole(to: Path, chunks: Iterable[bytes]) -> Path:
     except OSError as error:
         raise LocalFileError(to, error.strerror or "cannot be written") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # What the folder refuses now is told by the error above already.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return to

@@ -49,14 +49,12 @@ def parse_events(chunks: Iterable[bytes]) -> Iterator[ServerEvent]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    pending = b""
-    for chunk in chunks:
-        # A CR at the end of a chunk may be half of a CRLF, so it waits for what follows.
-        text = pending + chunk
-        held = b"\r" if text.endswith(b"\r") else b""
-        whole = text[: len(text) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *complete, rest = whole.split(b"\n")
-        pending = rest + held
+    pending, after_cr = b"", False
+    for chunk in filter(None, chunks):
+        # A CR ends its line at once; if a LF follows in the next chunk, it was half of a CRLF.
+        text = chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk
+        after_cr = chunk.endswith(b"\r")
+        *complete, pending = (pending + text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).split(b"\n")
         if len(pending) > MAX_LINE_BYTES:
             raise EventTooLongError(f"A line of the event stream is longer than {MAX_LINE_BYTES} bytes.")
         for line in complete:

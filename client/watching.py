@@ -91,11 +91,8 @@ class JobWatch:
                     job = _job_of(event.data)
                     if job is not None:
                         yield job
-        except (ConnectionFailedError, EventTooLongError):
-            return
-        except ProblemError as error:
-            if error.status in {401, 403, 404}:
-                raise
+        except (ConnectionFailedError, EventTooLongError, ProblemError):
+            return  # What is really wrong shows when the job is asked for.
 
     def _timed(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
