@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
-from celery.exceptions import CPendingDeprecationWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 from services.config import Settings
 from services.jobs.celery_dispatch import make_celery, make_queue
@@ -45,6 +45,8 @@ def create_app(settings: Settings, queues: Sequence[str]) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
     )
+    # Celery warns of root because of pickled messages; ours are JSON, and a container's root is usual.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     # Celery recommends the opposite of the setting above at each lost connection; see the reason there.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, message=".*connection loss.*")
     return app

@@ -7,6 +7,7 @@ starts another. Everything below happens in a child, after the fork.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -30,7 +31,11 @@ POOL_SIZE: Final = 3
 
 
 class StopWish:
-    """Whether this process should hand its job back: it was told to end, or its parent is gone."""
+    """Whether this process should hand its job back: it was told to, or its parent is gone.
+
+    The wish is for the present job. A worker that stops gets no other one; a child that somebody
+    told by mistake goes on with the next, instead of handing back every job for ever.
+    """
 
     def __init__(self) -> None:
         self._told = False
@@ -43,6 +48,10 @@ class StopWish:
     def tell(self, _signal: int, _frame: FrameType | None) -> None:
         """Take the signal that means stop."""
         self._told = True
+
+    def forget(self) -> None:
+        """Start afresh for the next job."""
+        self._told = False
 
 
 @cache
@@ -59,7 +68,12 @@ def stop_wish() -> StopWish:
 
 @cache
 def runner() -> JobRunner:
-    """Connect this process to database, store and broker, when its first job comes."""
+    """Connect this process to database, store and broker, when its first job comes.
+
+    SIGTERM is taken over here and not earlier, because the pool sets its own handlers after every
+    hook that it offers. An idle child may die of SIGTERM.
+    """
+    signal.signal(signal.SIGTERM, stop_wish().tell)
     wanted = settings()
     engine = make_engine(wanted.database_url.get_secret_value(), pool_size=POOL_SIZE)
     resources = Resources(
@@ -78,13 +92,10 @@ def end_process() -> None:
 
 
 def set_up_logging(**_: Any) -> None:
-    """Log our way instead of Celery's, which says four lines about every message."""
+    """Log our way; what Celery says of every single message is no news beside the runner's lines."""
     configure_logging(settings().log_level, settings().log_format)
-
-
-def start_process(**_: Any) -> None:
-    """Prepare a child: SIGTERM lets it finish its item and hand the job back."""
-    signal.signal(signal.SIGTERM, stop_wish().tell)
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def pass_on_the_wish(**_: Any) -> None:
@@ -94,5 +105,4 @@ def pass_on_the_wish(**_: Any) -> None:
 
 
 signals.setup_logging.connect(set_up_logging)
-signals.worker_process_init.connect(start_process)
 signals.worker_shutting_down.connect(pass_on_the_wish)

@@ -12,7 +12,10 @@ from workers import lifecycle
 @shared_task(name=RUN_JOB)  # type: ignore[untyped-decorator] # Celery has no types
 def run_job(job_id: str) -> str:
     """Run a job if it is queued and due; a duplicate or late message does nothing."""
-    return lifecycle.runner().run(job_id)
+    try:
+        return lifecycle.runner().run(job_id)
+    finally:
+        lifecycle.stop_wish().forget()
 
 
 @shared_task(name=SWEEP)  # type: ignore[untyped-decorator] # Celery has no types
