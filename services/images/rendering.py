@@ -80,7 +80,9 @@ def preview_png(stack: ChannelStack, max_side_px: int = 1024) -> bytes:
     if max_side_px < 1:
         raise InvalidInputError("max_side_px must be at least 1.", "max_side_px")
     levels = channel_levels(stack.pixels, stack.channels)
-    image = Image.fromarray(_composite(stack.pixels, stack.channels, levels))
+    # Twice the final size is enough for a clean last step, and bounds the memory for large cameras.
+    factor = max(1, max(stack.pixels.shape[1:]) // (2 * max_side_px))
+    image = Image.fromarray(_composite(_reduced(stack.pixels, factor), stack.channels, levels))
     image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS, reducing_gap=None)
     return _png(image)
 
@@ -167,6 +169,20 @@ def crop_png(
         )
     plane = _stretched(pixels[list(channels).index(channel)], levels[channel])
     return _png(Image.fromarray((plane * 255.0).astype(np.uint8)))
+
+
+def _reduced(pixels: NDArray[np.generic], factor: int) -> NDArray[np.generic]:
+    """(C, H, W) averaged over squares of `factor` pixels; a rest at the lower and right edge is dropped."""
+    if factor == 1:
+        return pixels
+    channels, height, width = pixels.shape[0], pixels.shape[1] // factor, pixels.shape[2] // factor
+    if height < 1 or width < 1:
+        # A strip thinner than the factor cannot be averaged; every so-many-th pixel will do.
+        return pixels[:, :: min(factor, pixels.shape[1]), :: min(factor, pixels.shape[2])]
+    cut = pixels[:, : height * factor, : width * factor]
+    squares = cut.reshape(channels, height, factor, width, factor)
+    reduced: NDArray[np.generic] = squares.mean(axis=(2, 4), dtype=np.float32)
+    return reduced
 
 
 def _plane_levels(plane: NDArray[np.generic]) -> Levels:

@@ -13,6 +13,7 @@ from services.errors import InvalidInputError
 from services.images.channels import ChannelStack
 from services.images.outlines import colour_indices, inner_boundaries
 from services.images.rendering import channel_levels, crop_png, overlay_png, preview_png
+from tests.support.pictures import noise
 
 SAMPLES = Path(__file__).parents[4] / "samples"
 ALL = ("red", "green", "dapi")
@@ -59,6 +60,12 @@ class TestPreviewPng:
         assert (517, 645, 3) == image(preview_png(stack, max_side_px=9000)).shape
         with pytest.raises(InvalidInputError):
             preview_png(stack, max_side_px=0)
+
+    def test_thin_strips_are_drawn(self) -> None:
+        """An image much longer than wide is reduced without losing its last row."""
+        stack = ChannelStack(noise(1, 2, 3000), ("dapi",), 8, None)
+
+        assert (1, 100, 3) == image(preview_png(stack, max_side_px=100)).shape
 
     def test_an_empty_channel_stays_dark(self) -> None:
         """Noise is not stretched into a picture."""
