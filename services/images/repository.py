@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from services.db.tables import ImageMasksRow, ImageRow
@@ -176,7 +176,7 @@ class ImageRepository:
         query = (
             select(row)
             .where(row.image_id.in_(set(image_ids)))
-            .distinct(row.image_id)
+            .ext(distinct_on(row.image_id))
             .order_by(row.image_id, row.id.desc())
         )
         return {
