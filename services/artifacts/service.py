@@ -7,6 +7,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -131,23 +132,33 @@ class ArtifactService:
         return content
 
     def archive(self, version: ArtifactVersion) -> Iterator[bytes]:
-        """Yield a ZIP of the manifest and every file; a large one is gathered on disk."""
-        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        """Pack the manifest and every file into a ZIP and yield it; a large one is gathered on disk.
+
+        Every hash is verified before the first piece, so that a damaged version is an error and not a
+        download that breaks off.
+        """
+        with ExitStack() as on_error:
+            spool = on_error.enter_context(tempfile.SpooledTemporaryFile(SPOOL_BYTES))
             with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(
-                    _entry("manifest.json"), json.dumps(dict(version.manifest), indent=2, sort_keys=True)
-                )
+                manifest = json.dumps(dict(version.manifest), indent=2, sort_keys=True)
+                archive.writestr(_entry("manifest.json"), manifest)
                 for filename in sorted(version.files):
                     archive.writestr(_entry(filename), self.open_file(version, filename))
-            spool.seek(0)
-            while piece := spool.read(PIECE_BYTES):
-                yield piece
+            on_error.pop_all()
+        return _pieces(spool)
 
     def _put(self, filename: str, content: bytes) -> StoredFile:
         described = _described(filename, content)
         if not self._store.exists(described.key):
             self._store.put(described.key, content)
         return described
+
+
+def _pieces(spool: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    with spool:
+        spool.seek(0)
+        while piece := spool.read(PIECE_BYTES):
+            yield piece
 
 
 def _described(filename: str, content: bytes) -> StoredFile:

@@ -107,6 +107,14 @@ class TestArtifactService:
         assert weights == b"the weights"
         assert manifest == {"kind": "segmenter"}
 
+    def test_a_damaged_version_is_no_broken_download(self, wiring: Wiring, name: str) -> None:
+        """The damage is noticed before the first byte is sent."""
+        version = add(wiring, name, f"whole {name}".encode())
+        wiring.store.put(version.files["weights.safetensors"].key, b"damaged")
+
+        with wiring.readers() as session, pytest.raises(ArtifactDamagedError):
+            ArtifactService(session, wiring.store).archive(version)
+
     def test_pages_cover_every_version_once(self, wiring: Wiring, name: str) -> None:
         """Walking the cursor over small pages finds each version exactly once."""
         for content in (b"a", b"b", b"c"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api.wiring import Wiring
+from services.jobs.dispatch import NullDispatcher
 from services.jobs.types import Job
 from services.pipelines.resources import ModelCache, Resources
 from workers.runner import JobRunner, WorkerProcess
@@ -14,5 +15,5 @@ def run_here(wiring: Wiring, job_id: str) -> Job:
     """Claim and run a job, and return it as it ended."""
     resources = Resources(wiring.sessions, wiring.store, wiring.settings, _CACHE)
     process = WorkerProcess(name="test", stopping=lambda: False, end=lambda: None)
-    JobRunner(resources, wiring.jobs.dispatcher, process).run(job_id)
+    JobRunner(resources, NullDispatcher(), process).run(job_id)
     return wiring.jobs.get(job_id)
