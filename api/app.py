@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 
 from api import errors, openapi, reference
-from api.dependencies import refuse_surprises
 from api.events import JobEvents
 from api.metrics import HttpMetrics
 from api.middleware import BodyLimitMiddleware, HeadMiddleware, RequestContextMiddleware
@@ -49,7 +48,6 @@ def create_app(wiring: Wiring) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(refuse_surprises)],
     )
     app.state.wiring = wiring
     app.state.events = JobEvents(wiring.jobs)

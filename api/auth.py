@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.dependencies import refuse_surprises
 from api.wiring import Wiring
 from services.auth import LOCAL_CALLER, ApiKeyService, Caller, Scope, UnauthenticatedError
 
@@ -44,10 +45,14 @@ CurrentCaller = Annotated[Caller, Depends(identify)]
 
 
 def needs(scope: Scope) -> Any:
-    """Return the dependency of a route that only callers with `scope` may use."""
+    """Return the dependency of a route that only callers with `scope` may use.
 
-    def check(caller: CurrentCaller) -> None:
+    The key is looked at first: a stranger learns nothing about a route's parameters.
+    """
+
+    def check(request: Request, caller: CurrentCaller) -> None:
         caller.require(scope)
+        refuse_surprises(request)
 
     check.__name__ = f"needs_{scope}"
     return Depends(_marked(check, scope))

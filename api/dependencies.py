@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Annotated, NewType
 
 from fastapi import Depends, Query, Request
-from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
+from api.routing import query_names
 from api.wiring import Wiring
 from services.errors import NotFoundError
 from services.pagination import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
@@ -73,7 +73,8 @@ def refuse_surprises(request: Request) -> None:
     for name, value in request.path_params.items():
         if not str(value).isprintable():
             raise NotFoundError(name.removesuffix("_id"), str(value))
-    known = _query_names(request)
+    route = request.scope["route"]
+    known = query_names(route) if isinstance(route, APIRoute) else frozenset()
     errors = [
         {
             "loc": ("query", name),
@@ -94,13 +95,3 @@ def refuse_surprises(request: Request) -> None:
     ]
     if errors:
         raise RequestValidationError(errors)
-
-
-def _query_names(request: Request) -> frozenset[str]:
-    route = request.scope["route"]
-    return _names_in(route.dependant) if isinstance(route, APIRoute) else frozenset()
-
-
-def _names_in(dependant: Dependant) -> frozenset[str]:
-    names = {field.alias for field in dependant.query_params}
-    return frozenset(names).union(*(_names_in(part) for part in dependant.dependencies))

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.routing import routes_of
 from api.schemas.problem import FieldProblem, Problem
 from services.errors import InvalidInputError, KaryobridgeError
 from services.jobs.errors import UnknownKindError
@@ -33,9 +34,11 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "too_many_files": 413,
     "invalid_input": 422,
     "unsupported_here": 422,
+    "upload_rejected": 422,
     "temporarily_unavailable": 503,
-    # The row exists and the object does not: our fault, not the caller's.
+    # The row exists and its object is missing or damaged: our fault, not the caller's.
     "object_not_found": 500,
+    "artifact_damaged": 500,
 }
 
 # What the framework raises itself; the codes are as stable as ours.
@@ -132,9 +135,20 @@ def _on_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     status = error.status_code
     code, title = CODE_OF_STATUS.get(status, ("http_error", HTTPStatus(status).phrase))
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router names the methods of the first route on the path only.
+        headers["Allow"] = ", ".join(sorted(_methods_at(request)))
     return problem_response(
-        request, status=status, code=code, title=title, detail=str(error.detail), headers=error.headers
+        request, status=status, code=code, title=title, detail=str(error.detail), headers=headers
     )
+
+
+def _methods_at(request: Request) -> set[str]:
+    path = request.scope["path"]
+    routes = [route for route in routes_of(request.app) if route.path_regex.match(path)]
+    methods = {method for route in routes for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _on_database(request: Request, error: Exception) -> Response:

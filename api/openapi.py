@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from api.routing import routes_of, scope_of
 from api.schemas.problem import Problem
 
 Operation = dict[str, Any]
@@ -77,22 +77,6 @@ def build(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def routes_of(app: FastAPI) -> list[APIRoute]:
-    """Every documented route, whichever router it came with."""
-    found: list[APIRoute] = []
-    for route in app.routes:
-        inner = getattr(route, "original_router", None)
-        members = [route] if inner is None else inner.routes
-        found += [member for member in members if isinstance(member, APIRoute) and member.include_in_schema]
-    return found
-
-
-def scope_of(route: APIRoute) -> str | None:
-    """Tell the scope that a route asks for."""
-    scopes = [getattr(part.call, "required_scope", None) for part in _parts(route.dependant)]
-    return next((scope for scope in scopes if scope is not None), None)
-
-
 def _tell_errors(operation: Operation, route: APIRoute) -> None:
     responses = operation["responses"]
     scope = scope_of(route)
@@ -113,7 +97,3 @@ def _tell_errors(operation: Operation, route: APIRoute) -> None:
     for status in sorted(statuses):
         responses.setdefault(status, problem(_PROBLEMS[status]))
     operation["responses"] = dict(sorted(responses.items()))
-
-
-def _parts(dependant: Dependant) -> list[Dependant]:
-    return [dependant, *(inner for part in dependant.dependencies for inner in _parts(part))]

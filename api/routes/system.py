@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.dependencies import CurrentWiring
+from api.dependencies import CurrentWiring, refuse_surprises
 from api.schemas.common import View
 from api.schemas.system import Alive, PartView, Readiness
 from api.version import VERSION
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], dependencies=[Depends(refuse_surprises)])
 
 
 @router.get("/healthz")

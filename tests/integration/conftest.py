@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.support.http import address, client, http_broker_url, http_settings, wiring
+from tests.support.http import address, client, guarded, http_broker_url, http_settings, wiring
 
-__all__ = ["address", "client", "http_broker_url", "http_settings", "wiring"]
+__all__ = ["address", "client", "guarded", "http_broker_url", "http_settings", "wiring"]

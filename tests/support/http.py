@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -17,6 +19,7 @@ import uvicorn
 
 from api.app import create_app
 from api.wiring import Wiring, wire
+from services.auth import ApiKeyService
 from services.config import Settings
 from services.embedded.redis import EmbeddedRedis
 
@@ -81,6 +84,29 @@ def client(address: str) -> Iterator[httpx.Client]:
     """A client of the running server."""
     with httpx.Client(base_url=address, timeout=30) as opened:
         yield opened
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A running server that needs a key, and one that may do everything."""
+
+    address: str
+    admin_key: str
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """Open a client with the administrator's key or another."""
+        headers = {"Authorization": f"Bearer {self.admin_key if key is None else key}"}
+        return httpx.Client(base_url=self.address, headers=headers, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def guarded(http_settings: Settings) -> Iterator[Guarded]:
+    """A server on the same engines that wants keys."""
+    wired = wire(http_settings.model_copy(update={"require_api_key": True}))
+    with wired.sessions.begin() as session:
+        issued = ApiKeyService(session).create(f"admin {uuid.uuid4()}", ["admin"])
+    with serving(wired) as url:
+        yield Guarded(url, issued.key)
 
 
 def tiff_bytes(seed: int = 0, shape: tuple[int, ...] = (32, 40), dtype: str = "uint8") -> bytes:
