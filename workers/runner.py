@@ -7,7 +7,7 @@ the end what became of it, or the lease runs out and the sweep decides.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,7 +26,7 @@ from services.jobs.errors import (
     UnexpectedError,
 )
 from services.jobs.keeper import LeaseKeeper
-from services.jobs.kinds import KindSpec, spec_of
+from services.jobs.kinds import KINDS, KindSpec
 from services.jobs.leases import LeaseRepository
 from services.jobs.outcome import Outcome, Tally, outcome_of
 from services.jobs.sweep import budget_of
@@ -69,6 +69,7 @@ class JobRunner:
     dispatcher: Dispatcher
     process: WorkerProcess
     pipeline_of: Callable[[str], Pipeline] = field(default=pipeline_of)
+    kinds: Mapping[str, KindSpec] = field(default_factory=lambda: KINDS)
 
     def run(self, job_id: str) -> RunEnd:
         """Claim the job, run its pipeline and record how it ended.
@@ -84,7 +85,9 @@ class JobRunner:
         transactions = PatientTransactions(self.resources.session_factory, lease_s)
         try:
             claim = transactions.run(
-                lambda session: LeaseRepository(session).claim(job_id, self.process.name, lease_s),
+                lambda session: LeaseRepository(session).claim(
+                    job_id, self.process.name, lease_s, self.kinds
+                ),
                 durable=False,
             )
         except DatabaseAwayError:
@@ -108,7 +111,7 @@ class _Attempt:
         self._runner = runner
         self._claim = claim
         self._transactions = transactions
-        self._spec: KindSpec = spec_of(claim.job.kind)
+        self._spec = runner.kinds[claim.job.kind]
         self._budget = budget_of(claim.job.kind, settings)
         self._keeper = LeaseKeeper(
             claim,

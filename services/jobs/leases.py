@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from services.db.tables import JobItemRow, JobRow, JsonObject
 from services.errors import Problem
 from services.jobs.errors import LeaseLostError
+from services.jobs.kinds import KINDS
 from services.jobs.mapping import item_of, job_of
 from services.jobs.outcome import Outcome, Tally
 from services.jobs.types import Claim, JobItem, JobStatus, LeaseState, Progress
@@ -33,16 +34,19 @@ class LeaseRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def claim(self, job_id: str, worker: str, lease_s: float) -> Claim | None:
+    def claim(
+        self, job_id: str, worker: str, lease_s: float, kinds: Collection[str] = frozenset(KINDS)
+    ) -> Claim | None:
         """Take a queued and due job; None if it is not, or somebody else was faster.
 
-        One conditional update decides, so of any number of workers exactly one gets the job.
+        One conditional update decides, so of any number of workers exactly one gets the job. A job
+        whose kind is not among `kinds` is left for a worker of a newer release.
         """
         token = secrets.token_hex(16)
         waited_s = func.extract("epoch", func.now() - func.coalesce(JobRow.not_before, JobRow.created_at))
         found = self._session.execute(
             update(JobRow)
-            .where(JobRow.id == job_id, CLAIMABLE)
+            .where(JobRow.id == job_id, CLAIMABLE, JobRow.kind.in_(kinds))
             .values(
                 status="running",
                 lease_token=token,

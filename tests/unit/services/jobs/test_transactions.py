@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, exc, text
+from sqlalchemy.orm import Session
+
+from services.db.engine import SessionFactory, make_engine, session_factory
+from services.jobs.errors import DatabaseAwayError
+from services.jobs.transactions import PatientTransactions
+
+
+class TestPatientTransactions:
+    def test_repeats_work_whose_connection_was_cut(
+        self, sessions: SessionFactory, database_engine: Engine
+    ) -> None:
+        """The second try has a new connection; what the first one did is undone."""
+        tries = []
+
+        def work(session: Session) -> int:
+            session.execute(text("INSERT INTO audit (actor, action, subject) VALUES ('a', 'b', 'c')"))
+            pid = session.scalar(text("SELECT pg_backend_pid()"))
+            tries.append(pid)
+            if len(tries) == 1:
+                with database_engine.connect() as other:
+                    other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            return session.scalar(text("SELECT count(*) FROM audit")) or 0
+
+        assert 1 == PatientTransactions(sessions, 10.0).run(work)
+        assert 2 == len(set(tries))
+
+    def test_gives_up_when_its_patience_ends(self, tmp_path: Path) -> None:
+        """Then it is a passing fault of the job."""
+        engine = make_engine(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
+        transactions = PatientTransactions(session_factory(engine), 0.2)
+        with pytest.raises(DatabaseAwayError, match="did not answer"):
+            transactions.run(lambda session: session.execute(text("SELECT 1")))
+        engine.dispose()
+
+    def test_does_not_repeat_what_is_wrong_in_itself(self, sessions: SessionFactory) -> None:
+        """A broken statement or constraint raises at once."""
+        tries = []
+
+        def work(session: Session) -> None:
+            tries.append(1)
+            session.execute(text("INSERT INTO jobs (id) VALUES (NULL)"))
+
+        with pytest.raises(exc.IntegrityError):
+            PatientTransactions(sessions, 10.0).run(work)
+
+        assert [1] == tries
+
+    def test_waits_for_the_disk_unless_told_otherwise(self, database_url: str) -> None:
+        """A transaction that may be lost in a crash of the server says so for itself alone."""
+        engine = create_engine(database_url, connect_args={"options": "-c synchronous_commit=on"})
+        query = text("SHOW synchronous_commit")
+        transactions = PatientTransactions(session_factory(engine), 1.0)
+        seen = [
+            transactions.run(lambda session: session.scalar(query), durable=durable)
+            for durable in (True, False, True)
+        ]
+        engine.dispose()
+
+        assert ["on", "off", "on"] == seen
