@@ -80,7 +80,9 @@ def _work(console: Console, url: str, samples: Path, folder: Path) -> DemoResult
                 ),
             )
         with step(console, "Fetching pictures and crops"):
-            return collect(client, job, report, folder, upload_s=upload_s, wait_s=wait_s)
+            return collect(
+                client, job, report, folder, reference=samples / "masks", upload_s=upload_s, wait_s=wait_s
+            )
 
 
 def _say_where(console: Console, result: DemoResult, page: Path, total_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from PIL import Image as Picture
 from client.records import Crop
 
 MARGIN_PX = 5
+SURROUNDINGS_PX = 24
 CROP_SCALE = 2
-OVERLAY_SIDE = 1300
-PREVIEW_SIDE = 900
+MAX_SIDE = 1300
 UPRIGHT_DEG = 90.0
 
 
@@ -27,12 +28,48 @@ class Embedded:
     height_px: int
 
 
-def scene(path: Path, max_side: int) -> Embedded:
-    """A whole metaphase, scaled down if it is larger than `max_side`."""
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The part of an image that is shown, in its pixels: y0, x0, y1, x1, half-open."""
+
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+
+    def percent(self, bbox: tuple[int, ...]) -> tuple[float, float, float, float]:
+        """Left, top, width and height of a box within the region, in percent."""
+        y0, x0, y1, x1 = bbox
+        height, width = self.y1 - self.y0, self.x1 - self.x0
+        left, top = 100 * (x0 - self.x0) / width, 100 * (y0 - self.y0) / height
+        return left, top, 100 * (x1 - x0) / width, 100 * (y1 - y0) / height
+
+
+def region_of(crops: Sequence[Crop], height_px: int, width_px: int) -> Region:
+    """The surroundings of all chromosomes, since most of a field of view is empty; all of it if none."""
+    if not crops:
+        return Region(0, 0, height_px, width_px)
+    y0, x0, y1, x1 = zip(*(crop.bbox for crop in crops), strict=True)
+    return Region(
+        max(0, min(y0) - SURROUNDINGS_PX),
+        max(0, min(x0) - SURROUNDINGS_PX),
+        min(height_px, max(y1) + SURROUNDINGS_PX),
+        min(width_px, max(x1) + SURROUNDINGS_PX),
+    )
+
+
+def scene(path: Path, region: Region, image_width_px: int) -> Embedded:
+    """The region of a metaphase's picture, which may be drawn larger or smaller than the image is."""
     with Picture.open(path) as opened:
         picture = opened.convert("RGB")
-    picture.thumbnail((max_side, max_side), Picture.Resampling.LANCZOS)
-    return Embedded(_webp(picture, quality=82), picture.width, picture.height)
+    scale = picture.width / image_width_px
+    left, top, right, bottom = (round(edge * scale) for edge in (region.x0, region.y0, region.x1, region.y1))
+    picture = picture.crop((left, top, right, bottom))
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), Picture.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    # Full colour resolution: thin coloured outlines would be washed out otherwise.
+    picture.save(stream, "JPEG", quality=85, subsampling=0, optimize=True)
+    return Embedded(_uri("jpeg", stream), picture.width, picture.height)
 
 
 def upright(path: Path, crop: Crop) -> Embedded:
@@ -62,4 +99,8 @@ def _centred(picture: Picture.Image, width_px: float, height_px: float) -> Pictu
 def _webp(picture: Picture.Image, quality: int) -> str:
     stream = io.BytesIO()
     picture.save(stream, "WEBP", quality=quality, method=4)
-    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return _uri("webp", stream)
+
+
+def _uri(kind: str, stream: io.BytesIO) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from client.demo.pictures import OVERLAY_SIDE, PREVIEW_SIDE, Embedded, scene, upright
+from client.demo.pictures import Embedded, Region, region_of, scene, upright
 from client.demo.session import DemoResult, ImageResult
 from client.downloads import write_whole
 from client.records import Crop
@@ -98,6 +98,7 @@ def _totals(result: DemoResult) -> dict[str, Any]:
         "seconds_per_image": sum(seconds) / len(seconds) if seconds else None,
         "upload_s": result.upload_s,
         "wait_s": result.wait_s,
+        "expected": sum(image.expected or 0 for image in result.images),
         "duplicates": result.uploaded.count("duplicate"),
     }
 
@@ -106,37 +107,44 @@ def _image_card(result: ImageResult, folder: Path) -> ImageCard:
     # From large to small, as in a karyogram.
     ordered = sorted(result.crops, key=lambda crop: (-(crop.length_px or 0.0), -crop.area_px))
     outputs = result.item.outputs or {}
+    image = result.image
+    region = region_of(ordered, image.height, image.width)
     return ImageCard(
         result=result,
-        preview=scene(result.preview, PREVIEW_SIDE),
-        overlay=scene(result.overlay, OVERLAY_SIDE),
+        preview=scene(result.preview, region, image.width),
+        overlay=scene(result.overlay, region, image.width),
         preview_file=result.preview.relative_to(folder).as_posix(),
         overlay_file=result.overlay.relative_to(folder).as_posix(),
-        crops=tuple(_crop_card(crop, rank, result, folder) for rank, crop in enumerate(ordered, start=1)),
-        shifts=tuple(_shift(channel, value) for channel, value in (outputs.get("shifts_px") or {}).items()),
+        crops=tuple(_crop_card(crop, rank, region, folder) for rank, crop in enumerate(ordered, start=1)),
+        shifts=tuple(
+            _shift(channel, value)
+            for channel, value in (outputs.get("shifts_px") or {}).items()
+            if channel != "dapi"
+        ),
         removed=tuple(
-            f"{count} {reason}" for reason, count in (outputs.get("removed") or {}).items() if count
+            f"{count} {reason.replace('_', ' ')}"
+            for reason, count in (outputs.get("removed") or {}).items()
+            if count
         ),
     )
 
 
-def _crop_card(crop: Crop, rank: int, result: ImageResult, folder: Path) -> CropCard:
-    y0, x0, y1, x1 = crop.bbox
-    height, width = result.image.height, result.image.width
+def _crop_card(crop: Crop, rank: int, region: Region, folder: Path) -> CropCard:
+    left, top, width, height = region.percent(crop.bbox)
     return CropCard(
         crop=crop,
         number=crop.label or rank,
         picture=upright(folder / "crops" / f"{crop.id}.png", crop),
         letters="".join(FLAG_LETTERS.get(flag, flag[:1].upper()) for flag in crop.flags),
-        left=100 * x0 / width,
-        top=100 * y0 / height,
-        width=100 * (x1 - x0) / width,
-        height=100 * (y1 - y0) / height,
+        left=left,
+        top=top,
+        width=width,
+        height=height,
     )
 
 
 def _shift(channel: str, value: Any) -> str:
-    """For example ``red moved by (1.2, -0.4) px``; the service may tell a pair or named members."""
+    """For example ``red by +1.2 down, -0.4 right``; the service may tell a pair or named members."""
     if isinstance(value, dict):
         dy, dx, reliable = value.get("dy", 0.0), value.get("dx", 0.0), value.get("reliable", True)
     else:

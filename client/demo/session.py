@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image as Picture
+
 from client.errors import ClientError, LocalFileError
 from client.exporting import export_crops
 from client.http import Client
@@ -36,6 +38,8 @@ class ImageResult:
         Files of the report folder.
     crops
         Its chromosomes; the picture of each is ``crops/<id>.png``.
+    expected
+        How many chromosomes the data set's own masks show, where there are such masks.
     """
 
     image: Image
@@ -43,6 +47,7 @@ class ImageResult:
     preview: Path
     overlay: Path
     crops: tuple[Crop, ...]
+    expected: int | None = None
 
     @property
     def touching(self) -> int:
@@ -117,9 +122,19 @@ def segment(client: Client, report: UploadReport, on_progress: Callable[[Job], N
 
 
 def collect(
-    client: Client, job: Job, report: UploadReport, folder: Path, *, upload_s: float, wait_s: float
+    client: Client,
+    job: Job,
+    report: UploadReport,
+    folder: Path,
+    *,
+    reference: Path,
+    upload_s: float,
+    wait_s: float,
 ) -> DemoResult:
-    """Fetch pictures, crops and facts of a finished job into `folder`, replacing those of an earlier run."""
+    """Fetch pictures, crops and facts of a finished job into `folder`, replacing those of an earlier run.
+
+    `reference` is the folder of the data set's own label images, which need not exist.
+    """
     for name in OUTPUT_FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
     export_crops(client, folder, filters={"job": job.id}, masks=True)
@@ -140,6 +155,7 @@ def collect(
                 preview=client.download_preview(image.id, folder / "previews" / f"{name}.png"),
                 overlay=client.download_overlay(image.id, folder / "overlays" / f"{name}.png", job=job.id),
                 crops=tuple(crops.get(image.id, ())),
+                expected=count_labels(reference / f"{Path(image.filename).stem}.tif"),
             )
         )
     results.sort(key=lambda result: result.image.filename)
@@ -155,6 +171,15 @@ def collect(
         upload_s=upload_s,
         wait_s=wait_s,
     )
+
+
+def count_labels(path: Path) -> int | None:
+    """How many instances a label image holds in its first page, or None if there is no such file."""
+    if not path.is_file():
+        return None
+    with Picture.open(path) as masks:
+        labels = set(memoryview(masks.convert("I").tobytes()).cast("i"))
+    return len(labels - {0})
 
 
 def file_stem(image: Image) -> str:

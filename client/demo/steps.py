@@ -39,18 +39,20 @@ def print_results(console: Console, result: DemoResult) -> None:
     """Print the table: a row per metaphase, and the sum."""
     table = Table(title="What was found", title_justify="left", title_style="bold")
     table.add_column("image", overflow="fold")
-    for column in ("chromosomes found", "touching", "flagged", "seconds"):
+    for column in ("chromosomes found", "reference", "touching", "flagged", "seconds"):
         table.add_column(column, justify="right")
     for image in result.images:
         seconds = "-" if image.seconds is None else f"{image.seconds:.1f}"
-        counts = (len(image.crops), image.touching, image.flagged)
+        expected = "-" if image.expected is None else image.expected
+        counts = (len(image.crops), expected, image.touching, image.flagged)
         table.add_row(plain(image.image.filename), *map(str, counts), seconds)
     for item in result.failed:
         reason = (item.error or {}).get("detail", "no reason was given")
-        table.add_row(plain(f"{item.input_id}: {reason}"), "failed", "", "", "", style="red")
+        table.add_row(plain(f"{item.input_id}: {reason}"), "failed", "", "", "", "", style="red")
     table.add_section()
     totals = (
         sum(len(image.crops) for image in result.images),
+        sum(image.expected or 0 for image in result.images) or "-",
         sum(image.touching for image in result.images),
         sum(image.flagged for image in result.images),
     )
