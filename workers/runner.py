@@ -26,10 +26,9 @@ from services.jobs.errors import (
     UnexpectedError,
 )
 from services.jobs.keeper import LeaseKeeper
-from services.jobs.kinds import KINDS, KindSpec
+from services.jobs.kinds import KINDS, KindSpec, budget_of
 from services.jobs.leases import LeaseRepository
 from services.jobs.outcome import Outcome, Tally, outcome_of
-from services.jobs.sweep import budget_of
 from services.jobs.transactions import DATABASE_AWAY, PatientTransactions
 from services.jobs.types import Claim, JobStatus
 from services.log import bound, get_logger
@@ -112,7 +111,7 @@ class _Attempt:
         self._claim = claim
         self._transactions = transactions
         self._spec = runner.kinds[claim.job.kind]
-        self._budget = budget_of(claim.job.kind, settings)
+        self._budget = budget_of(claim.job.kind, settings.job_max_attempts)
         self._keeper = LeaseKeeper(
             claim,
             transactions,

@@ -112,3 +112,9 @@ def spec_of(kind: str) -> KindSpec:
         return KINDS[kind]
     except KeyError:
         raise UnknownKindError(kind, KINDS) from None
+
+
+def budget_of(kind: str, default: int) -> int:
+    """Return how many attempts in a row may bring nothing; `default` where a kind does not say."""
+    spec = KINDS.get(kind)
+    return (spec.max_attempts if spec else None) or default

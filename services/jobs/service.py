@@ -19,7 +19,7 @@ from services.errors import InvalidInputError
 from services.ids import new_id
 from services.jobs.dispatch import Dispatcher
 from services.jobs.errors import BrokerAwayError
-from services.jobs.kinds import KindSpec, spec_of
+from services.jobs.kinds import KindSpec, budget_of, spec_of
 from services.jobs.repository import JobRepository
 from services.jobs.types import Job, JobFilter, JobItem
 from services.log import get_logger
@@ -105,8 +105,8 @@ class JobService:
         """
         with self._session_factory.begin() as session:
             repository = JobRepository(session)
-            budget = self.budget(repository.get(job_id).kind)
-            job = repository.retry(job_id, budget)
+            kind = repository.get(job_id).kind
+            job = repository.retry(job_id, budget_of(kind, self._settings.job_max_attempts))
         self._send(job)
         return job
 
@@ -134,10 +134,6 @@ class JobService:
         with self._session_factory() as session:
             return JobRepository(session).queue_position(job)
 
-    def budget(self, kind: str) -> int:
-        """Return how many attempts in a row may bring nothing."""
-        return spec_of(kind).max_attempts or self._settings.job_max_attempts
-
     def _new_row(self, spec: KindSpec, params: JsonObject, num_items: int) -> JobRow:
         queues = {"gpu": self._settings.gpu_queue, "cpu": self._settings.cpu_queue}
         return JobRow(
@@ -146,7 +142,7 @@ class JobService:
             params=params,
             queue=queues[spec.queue],
             priority=spec.priority,
-            max_attempts=self.budget(spec.kind),
+            max_attempts=budget_of(spec.kind, self._settings.job_max_attempts),
             progress_total=num_items if spec.progress_by_items else 0,
             progress_unit=spec.unit,
             dispatched_at=func.now(),

@@ -12,7 +12,7 @@ from services.config import Settings
 from services.db.engine import SessionFactory
 from services.jobs.dispatch import Dispatcher
 from services.jobs.errors import BrokerAwayError
-from services.jobs.kinds import KINDS
+from services.jobs.kinds import budget_of
 from services.jobs.recovery import RecoveryRepository, Unsent
 from services.log import get_logger
 
@@ -47,7 +47,7 @@ def sweep(session_factory: SessionFactory, dispatcher: Dispatcher, settings: Set
     """Sweep once. A broker that is away is logged; its jobs are sent by a later sweep."""
     with session_factory.begin() as session:
         taken = RecoveryRepository(session).take_back(
-            lambda kind: budget_of(kind, settings), settings.retry_backoff_s
+            lambda kind: budget_of(kind, settings.job_max_attempts), settings.retry_backoff_s
         )
     with session_factory.begin() as session:
         purged = RecoveryRepository(session).purge_idempotency_keys(settings.idempotency_hours * 3600)
@@ -64,12 +64,6 @@ def sweep(session_factory: SessionFactory, dispatcher: Dispatcher, settings: Set
     if not report.idle:
         log.info("swept", report=report)
     return report
-
-
-def budget_of(kind: str, settings: Settings) -> int:
-    """Return how many attempts in a row may bring nothing; kinds of another release get the default."""
-    spec = KINDS.get(kind)
-    return (spec.max_attempts if spec else None) or settings.job_max_attempts
 
 
 def _send_due(
