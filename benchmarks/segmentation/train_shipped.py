@@ -1,8 +1,10 @@
 """The recipe of the shipped segmenter: CPnet from scratch on the development metaphases.
 
     python -m benchmarks.segmentation.train_shipped --data PATH/mfish --out var/segmenter
+    python -m benchmarks.segmentation.train_shipped --data PATH/mfish --out var/segmenter2 \
+        --start var/segmenter/weights.safetensors --epochs 60 --learning-rate 1.2e-3 --seed 1
 
-Resumes from its checkpoint when started again.
+The second command anneals once more from the first one's weights. Each resumes from its checkpoint when started again.
 """
 
 from __future__ import annotations
@@ -25,14 +27,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="weights to start from; default: random ones")
     parser.add_argument("--epochs", type=int, default=80)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / "checkpoint.safetensors"
 
-    config = TrainingConfig(epochs=options.epochs)
+    config = TrainingConfig(epochs=options.epochs, learning_rate=options.learning_rate, seed=options.seed)
     images = [m.labelled for m in read_metaphases(options.data, "train")]
-    trainer = SegmenterTrainer(new_network(config, SPEC), images, config, torch.device("cpu"))
+    net = network.from_bytes(options.start.read_bytes()) if options.start else new_network(config, SPEC)
+    trainer = SegmenterTrainer(net, images, config, torch.device("cpu"))
     if checkpoint.exists():
         trainer.resume(checkpoint.read_bytes())
     while trainer.epoch < config.epochs:
