@@ -4,7 +4,8 @@
     python -m benchmarks.segmentation.train_shipped --data PATH/mfish --out var/segmenter2 \
         --start var/segmenter/weights.safetensors --epochs 60 --learning-rate 1.2e-3 --seed 1
 
-The second command anneals once more from the first one's weights. Each resumes from its checkpoint when started again.
+The second command anneals once more from the first one's weights. Each resumes from its checkpoint
+when started again.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tifffile
 import torch
 from cellpose.resnet_torch import CPnet
 
 from api.wiring import Wiring
+from models.segmentation.metrics import count_matches, overlap_of
 from services.artifacts.service import ArtifactService
 from services.artifacts.shipped import register_shipped
 from services.crops.pixels import load_crop
@@ -56,17 +56,19 @@ def segment(wiring: Wiring, batch: Batch) -> Job:
 
 class TestSegmentation:
     def test_finds_the_chromosomes_of_a_real_metaphase(self, wiring: Wiring) -> None:
-        """The count is near the truth that comes with the sample, and every crop can be read back."""
-        batch = upload_cells(wiring, ["V1801XY"])
+        """Nine in ten of the labelled chromosomes are found, and every crop can be read back."""
+        batch = upload_cells(wiring, ["A230150"])
         job = segment(wiring, batch)
-        truth = len(np.unique(tifffile.imread(SAMPLES / "masks" / "V1801XY.tif")[0])) - 1
+        truth, overlaps = tifffile.imread(SAMPLES / "masks" / "A230150.tif")
+        found = tifffile.imread(io.BytesIO(wiring.pictures.masks_tiff(batch.image_ids[0])))
+        counts = count_matches(overlap_of(truth, found, overlaps > 0), iou_threshold=0.5)
         with wiring.readers() as session:
             crops = CropRepository(session).list_page(CropFilter(job_id=job.id), PageRequest(1000)).items
         crop = load_crop(wiring.store, crops[0])
 
         assert job.status == "succeeded"
         assert job.result["chromosomes"] == len(crops)
-        assert truth - 4 <= len(crops) <= truth + 4
+        assert counts.recall >= 0.9
         assert crop.mask.sum() == crops[0].area_px
         assert crop.pixels.shape == (3, *crop.mask.shape)
 
