@@ -67,34 +67,46 @@ def channel_rule(text: str | None, options: Mapping[str, str | None]) -> Channel
     return rule
 
 
-def expand(paths: Iterable[Path]) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class UploadPlan:
+    """What is to be sent, and how many files of the folders fit no pattern and stay here."""
+
+    units: tuple[UploadUnit, ...]
+    unmatched_files: int
+
+
+def expand(paths: Iterable[Path]) -> dict[Path, bool]:
     """Files as given, and below folders every file with an image's suffix, in a stable order.
+
+    Returns
+    -------
+    dict
+        Each file once, and whether it was named itself rather than found in a folder.
 
     Raises
     ------
     LocalFileError
         A path does not exist, or a folder holds no image.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, bool] = {}
     for path in paths:
         if path.is_dir():
-            inside = [
-                p for p in sorted(path.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-            ]
+            inside = [entry for entry in sorted(path.rglob("*")) if _is_image(entry)]
             if not inside:
-                raise LocalFileError(
-                    path, f"the folder holds no file of {', '.join(sorted(IMAGE_SUFFIXES))}."
-                )
-            found.update(dict.fromkeys(p for p in inside if not p.name.startswith(".")))
+                raise LocalFileError(path, f"the folder holds no {', '.join(sorted(IMAGE_SUFFIXES))} file.")
+            found = dict.fromkeys(inside, False) | found
         elif path.is_file():
-            found[path] = None
+            found[path] = True
         else:
             raise LocalFileError(path, "there is no such file or folder.")
-    return list(found)
+    return found
 
 
-def units_of(paths: Iterable[Path], rule: ChannelRule | None) -> list[UploadUnit]:
+def plan_upload(paths: Iterable[Path], rule: ChannelRule | None) -> UploadPlan:
     """Gather files into metaphases by the rule's patterns; the order of the first files is kept.
+
+    A folder often holds planes that the rule leaves out (other dyes, notes as pictures). Those are not
+    sent, while a file that was named itself always is, so that the service can say why it does not fit.
 
     Raises
     ------
@@ -103,10 +115,18 @@ def units_of(paths: Iterable[Path], rule: ChannelRule | None) -> list[UploadUnit
     """
     patterns = {channel: value for channel, value in (rule or {}).items() if isinstance(value, str)}
     groups: dict[tuple[Path, str], list[LocalFile]] = {}
-    for path in expand(paths):
+    unmatched = 0
+    for path, named in expand(paths).items():
         channel, key = _place(path, patterns)
+        if patterns and channel is None and not named and path.suffix.lower() != ".zip":
+            unmatched += 1
+            continue
         groups.setdefault((path.parent, key), []).append(LocalFile(path, _size(path), channel))
-    return [UploadUnit(tuple(files)) for files in groups.values()]
+    return UploadPlan(tuple(UploadUnit(tuple(files)) for files in groups.values()), unmatched)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _place(path: Path, patterns: Mapping[str, str]) -> tuple[str | None, str]:

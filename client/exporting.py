@@ -143,15 +143,19 @@ def _row(crop: Crop, file: Path, image_filename: str) -> dict[str, Any]:
         "label": crop.label,
         **dict(zip(("y0", "x0", "y1", "x1"), crop.bbox, strict=False)),
         "area_px": crop.area_px,
-        "length_px": crop.length_px,
-        "width_px": crop.width_px,
-        "orientation_deg": crop.orientation_deg,
+        "length_px": _rounded(crop.length_px),
+        "width_px": _rounded(crop.width_px),
+        "orientation_deg": _rounded(crop.orientation_deg),
         "flags": " ".join(crop.flags),
         "class": crop.crop_class,
         "classifier": newest.classifier if newest else None,
         "predicted_class": newest.predicted_class if newest else None,
         "p_aberration": newest.probabilities.get("aberration") if newest else None,
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
 
 
 def _save_masks(client: Client, folder: Path, pairs: dict[tuple[str, str], None]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import httpx
 
-from client.channel_rules import ChannelRule, LocalFile, UploadUnit, units_of
+from client.channel_rules import ChannelRule, LocalFile, UploadUnit, plan_upload
 from client.errors import ClientError, InvalidArgumentError
 from client.reading import CountingReader
 from client.records import Batch, BatchItem, Image
@@ -74,11 +74,14 @@ class UploadReport:
         One row per image or file, skipped ones included (as `duplicate`).
     skipped_files
         How many files were not sent because the service has them.
+    unmatched_files
+        How many files of the folders were not sent because they fit no pattern of the rule.
     """
 
     batches: tuple[Batch, ...] = ()
     items: tuple[BatchItem, ...] = ()
     skipped_files: int = 0
+    unmatched_files: int = 0
 
     def count(self, status: str) -> int:
         """How many items have this status."""
@@ -125,14 +128,20 @@ class Uploader:
         LocalFileError, ProblemError, ConnectionFailedError
             Requests that were answered before stay; running the upload again continues.
         """
-        units = units_of(paths, self.request.channels)
+        plan = plan_upload(paths, self.request.channels)
+        units = plan.units
         if not units:
-            raise InvalidArgumentError("There is nothing to upload; name files or folders.")
+            misfits = (
+                f" {plan.unmatched_files} files fit no pattern of the rule." if plan.unmatched_files else ""
+            )
+            raise InvalidArgumentError(f"There is nothing to upload; name files or folders.{misfits}")
         self._total_bytes = sum(unit.size_bytes for unit in units)
         for chunk in chunks_of(self._missing(units, known), self.max_files, self.max_bytes):
             self._send(chunk)
         self._report(self._done_bytes, "done")
-        return UploadReport(tuple(self._batches), tuple(self._items), self._skipped_files)
+        return UploadReport(
+            tuple(self._batches), tuple(self._items), self._skipped_files, plan.unmatched_files
+        )
 
     def _missing(self, units: Sequence[UploadUnit], known: Sequence[Image]) -> list[UploadUnit]:
         if not known:

@@ -172,7 +172,9 @@ def _print_job(job: Job, *, as_json: bool) -> None:
         facts.append(("seconds", job.run_s))
     if job.error:
         facts.append(("error", f"{job.error.get('code', '')}: {job.error.get('detail', '')}"))
-    facts += [(name, json.dumps(value)) for name, value in (job.result or {}).items()]
+    # Links are for programs, and the roles of artifacts are listed above.
+    known = {"links", *job.artifacts}
+    facts += [(name, value) for name, value in (job.result or {}).items() if name not in known]
     print_facts(facts)
 
 

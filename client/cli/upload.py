@@ -95,6 +95,8 @@ def _print(report: UploadReport, jobs: list[Job]) -> None:
     )
     counts = ", ".join(f"{report.count(status)} {status}" for status in ("stored", "duplicate", "rejected"))
     remark(f"{counts}; {report.skipped_files} files were there already and not sent.")
+    if report.unmatched_files:
+        remark(f"{report.unmatched_files} files of the folders fit no channel pattern and stayed here.")
     for job in jobs:
         remark(f"Job {job.id} is {job.status}.")
 
@@ -104,6 +106,7 @@ def _as_json(report: UploadReport, jobs: list[Job]) -> dict[str, Any]:
         "batches": [batch.id for batch in report.batches],
         "items": [item.as_json() for item in report.items],
         "skipped_files": report.skipped_files,
+        "unmatched_files": report.unmatched_files,
         "image_ids": report.image_ids,
         "jobs": [job.as_json() for job in jobs],
     }

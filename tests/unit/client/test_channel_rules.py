@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from client.channel_rules import channel_rule, expand, units_of
+from client.channel_rules import channel_rule, expand, plan_upload
 from client.errors import InvalidArgumentError, LocalFileError
 from services.images.channels import parse_channel_rule
 from services.images.grouping import group_files
@@ -54,28 +54,28 @@ class TestExpand:
         """A file that is named is sent whatever its suffix: the service says what is wrong with it."""
         files = touch(tmp_path, "notes.txt")
 
-        assert files == expand([*files, *files])
+        assert files == list(expand([*files, *files]))
 
     def test_says_what_is_missing(self, tmp_path: Path) -> None:
         """A path that does not exist and a folder without images are told apart."""
         with pytest.raises(LocalFileError, match="no such file"):
             expand([tmp_path / "gone.tif"])
-        with pytest.raises(LocalFileError, match="holds no file"):
+        with pytest.raises(LocalFileError, match="the folder holds no"):
             expand([tmp_path])
 
 
-class TestUnitsOf:
+class TestPlanUpload:
     def test_keeps_a_metaphase_together(self, tmp_path: Path) -> None:
         """Files that differ only in their channel are one unit, in any order and case of the suffix."""
         files = touch(tmp_path, "m2_red.TIF", "m1_dapi.tif", "m1_red.tif", "m2_dapi.tif", "m1_green.tif")
 
-        names = [{file.name for file in unit.files} for unit in units_of(files, RULE)]
+        names = [{file.name for file in unit.files} for unit in plan_upload(files, RULE).units]
 
         assert [{"m2_red.TIF", "m2_dapi.tif"}, {"m1_dapi.tif", "m1_red.tif", "m1_green.tif"}] == names
 
     def test_knows_each_files_channel(self, tmp_path: Path) -> None:
         """The pattern that a name fits tells its channel."""
-        (unit,) = units_of(touch(tmp_path, "m_dapi.tif", "m_red.tif"), RULE)
+        (unit,) = plan_upload(touch(tmp_path, "m_dapi.tif", "m_red.tif"), RULE).units
 
         assert [file.channel for file in unit.files] == ["dapi", "red"]
 
@@ -84,14 +84,24 @@ class TestUnitsOf:
         touch(tmp_path / "a", "m_dapi.tif")
         touch(tmp_path / "b", "m_dapi.tif")
 
-        assert len(units_of([tmp_path], RULE)) == 2
+        assert len(plan_upload([tmp_path], RULE).units) == 2
 
     def test_without_patterns_every_file_stands_alone(self, tmp_path: Path) -> None:
         """Plane numbers and no rule at all group nothing."""
         files = touch(tmp_path, "a_dapi.tif", "a_red.tif")
 
-        assert len(units_of(files, None)) == 2
-        assert len(units_of(files, {"dapi": 2})) == 2
+        assert len(plan_upload(files, None).units) == 2
+        assert len(plan_upload(files, {"dapi": 2}).units) == 2
+
+    def test_leaves_other_planes_of_a_folder_here(self, tmp_path: Path) -> None:
+        """Planes that the rule does not name are counted, not sent; ZIPs and named files are sent."""
+        touch(tmp_path, "m_dapi.tif", "m_aqua.tif", "more.zip")
+        (odd,) = touch(tmp_path / "other", "odd.tif")
+
+        plan = plan_upload([tmp_path, odd], RULE)
+
+        assert plan.unmatched_files == 1
+        assert {f.name for u in plan.units for f in u.files} == {"m_dapi.tif", "more.zip", "odd.tif"}
 
     def test_groups_as_the_service_does(self, tmp_path: Path) -> None:
         """Units hold what the service would put together, so that no chunk tears an image apart."""
@@ -99,6 +109,8 @@ class TestUnitsOf:
         rule = parse_channel_rule('{"dapi": "*_dapi.tif", "red": "*_red.tif", "green": "*_green.tif"}')
         theirs = {frozenset(group.files) for group in group_files(names, rule)}
 
-        ours = {frozenset(f.name for f in unit.files) for unit in units_of(touch(tmp_path, *names), RULE)}
+        ours = {
+            frozenset(f.name for f in unit.files) for unit in plan_upload(touch(tmp_path, *names), RULE).units
+        }
 
         assert theirs == ours

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from client.channel_rules import units_of
+from client.channel_rules import plan_upload
 from client.records import Image
 from client.resuming import KnownImages, sha256_of_set
 from services.images.layout import ChannelSource, Layout
@@ -37,14 +37,14 @@ class TestKnownImages:
     def test_finds_a_single_file(self, tmp_path: Path) -> None:
         """A file whose hash the sample has need not be sent."""
         (tmp_path / "a.tif").write_bytes(b"abc")
-        (unit,) = units_of([tmp_path], None)
+        (unit,) = plan_upload([tmp_path], None).units
 
         assert KnownImages([known(sha(b"abc"), ["dapi"])], None).find(unit) == "img_1"
         assert KnownImages([known(sha(b"abd"), ["dapi"])], None).find(unit) is None
 
     def test_finds_a_metaphase_of_several_files(self, pair: Path) -> None:
         """The set is known by its files and what they are used for."""
-        (unit,) = units_of([pair], RULE)
+        (unit,) = plan_upload([pair], RULE).units
         identity = sha256_of_set([("red", sha(b"red")), ("dapi", sha(b"blue"))])
 
         assert KnownImages([known(identity, ["red", "dapi"])], RULE).find(unit) == "img_1"
@@ -53,21 +53,21 @@ class TestKnownImages:
         """Swapping two channels makes another image."""
         identity = sha256_of_set([("red", sha(b"red")), ("dapi", sha(b"blue"))])
         swapped = {"dapi": "*_red.tif", "red": "*_dapi.tif"}
-        (unit,) = units_of([pair], swapped)
+        (unit,) = plan_upload([pair], swapped).units
 
         assert KnownImages([known(identity, ["red", "dapi"])], swapped).find(unit) is None
 
     def test_sends_what_is_incomplete(self, pair: Path) -> None:
         """A metaphase that lacks a channel goes to the service, which says so."""
         (pair / "m_red.tif").unlink()
-        (unit,) = units_of([pair], RULE)
+        (unit,) = plan_upload([pair], RULE).units
 
         assert KnownImages([known(sha(b"blue"), ["red", "dapi"])], RULE).find(unit) is None
 
     def test_cannot_tell_planes_apart(self, tmp_path: Path) -> None:
         """With plane numbers the file's hash says too little, so it is sent."""
         (tmp_path / "a.tif").write_bytes(b"abc")
-        (unit,) = units_of([tmp_path], {"dapi": 1})
+        (unit,) = plan_upload([tmp_path], {"dapi": 1}).units
 
         assert KnownImages([known(sha(b"abc"), ["dapi"])], {"dapi": 1}).find(unit) is None
 
