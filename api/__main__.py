@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import uvicorn
+from sqlalchemy.exc import OperationalError
 
 from api.app import create_app, prepare_keys
 from api.wiring import Wiring, wire
@@ -30,13 +31,18 @@ def main() -> int:
         wiring = wire(settings)
         has_keys = prepare_keys(wiring)
     except KaryobridgeError as error:
-        print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
-        return 2
+        return _refuse(f"Cannot start: {error}")
+    except OperationalError as error:
+        return _refuse(f"Cannot start, the database does not answer: {str(error.orig).strip()}")
     if settings.keys_required and not has_keys:
-        print(HOW_TO_MAKE_A_KEY.format(host=settings.host), file=sys.stderr)  # noqa: T201 - as above
-        return 2
+        return _refuse(HOW_TO_MAKE_A_KEY.format(host=settings.host))
     serve(wiring, settings)
     return 0
+
+
+def _refuse(reason: str) -> int:
+    print(reason, file=sys.stderr)  # noqa: T201 - a command's answer
+    return 2
 
 
 def serve(wiring: Wiring, settings: Settings) -> None:

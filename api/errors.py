@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.middleware import REQUEST_ID_HEADER
 from api.routing import routes_of
 from api.schemas.problem import FieldProblem, Problem
 from services.errors import InvalidInputError, KaryobridgeError
@@ -194,13 +195,16 @@ def _on_disconnect(request: Request, _: Exception) -> Response:
 
 
 def _on_anything_else(request: Request, error: Exception) -> Response:
-    log.error("request crashed", exc_info=error)
+    # This is answered above the middleware that knows the request's id.
+    request_id = getattr(request.state, "request_id", "")
+    log.error("request crashed", request_id=request_id, exc_info=error)
     return problem_response(
         request,
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         code="internal_error",
         title="Something went wrong here",
         detail="This is a fault of the service; tell the operator the request_id, which is in the logs.",
+        headers={REQUEST_ID_HEADER: request_id},
     )
 
 

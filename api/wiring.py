@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from sqlalchemy import Engine
 
 from services.config import Settings
@@ -16,6 +16,7 @@ from services.images.annotation import AnnotationService
 from services.jobs.celery_dispatch import CeleryDispatcher
 from services.jobs.dispatch import Dispatcher
 from services.jobs.service import JobService
+from services.metrics import JobCollector
 from services.segmentations.pictures import PictureService
 from services.storage.base import ObjectStore
 from services.storage.factory import open_store
@@ -90,8 +91,16 @@ def wire(
                 "store": store.check,
             }
         ),
-        metrics=CollectorRegistry(),
+        metrics=_registry(readers),
     )
+
+
+def _registry(readers: SessionFactory) -> CollectorRegistry:
+    """Make the registry of one application: its process, and the jobs of the whole service."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(JobCollector(readers))
+    return registry
 
 
 def _database_url(settings: Settings) -> str:

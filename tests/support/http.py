@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.wiring import Wiring, wire
@@ -56,12 +57,11 @@ def wiring(http_settings: Settings) -> Iterator[Wiring]:
 
 
 @contextmanager
-def serving(wiring: Wiring) -> Iterator[str]:
+def serving(served: Wiring | FastAPI) -> Iterator[str]:
     """Serve an application with uvicorn on a free port of this computer; yields its address."""
+    app = served if isinstance(served, FastAPI) else create_app(served)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        create_app(wiring), log_config=None, access_log=False, timeout_graceful_shutdown=2
-    )
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="api")
     thread.start()
