@@ -46,6 +46,7 @@ class ManagedProcess:
 
     def __init__(self, command: Command) -> None:
         self.command = command
+        self._asked = False
         identity = ["--as", f"{command.account.uid}:{command.account.gid}"] if command.account else []
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER)]
         rotate(command.log)
@@ -82,8 +83,9 @@ class ManagedProcess:
         return self._process.wait(patience_s)
 
     def ask_to_stop(self) -> None:
-        """Send the polite signal and return at once."""
-        if self.poll() is None:
+        """Send the polite signal, once, and return at once; many programs take a second one as haste."""
+        if self.poll() is None and not self._asked:
+            self._asked = True
             self._process.send_signal(self.command.stop_signal)
 
     def stop(self, patience_s: float) -> None:

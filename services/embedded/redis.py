@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from services.embedded.engine import EmbeddedEngine
 from services.embedded.errors import DataDirNotOursError, EngineMissingError
@@ -64,7 +66,9 @@ class EmbeddedRedis(EmbeddedEngine):
         return Command(self.folder, arguments, self.log_file, inherited=(lock_descriptor,))
 
     def _answers(self) -> bool:
-        connection = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1.0)
+        # Whoever waits for us asks again; the client's own retries would only hide an early end.
+        once = Retry(NoBackoff(), 0)
+        connection = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1.0, retry=once)
         try:
             return bool(connection.ping())
         except redis.RedisError:
