@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import torch
 
+from services.config import Settings
 from services.errors import UnsupportedHereError
+
+
+def device_of(settings: Settings) -> torch.device:
+    """The device that the settings ask for, with torch's threads set as they say.
+
+    Raises
+    ------
+    UnsupportedHereError
+        CUDA was asked for and there is none.
+    """
+    if settings.torch_threads:
+        torch.set_num_threads(settings.torch_threads)
+    return choose_device(settings.device)
 
 
 def choose_device(wish: str) -> torch.device:

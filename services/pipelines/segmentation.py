@@ -27,7 +27,7 @@ from services.images.errors import UploadRejectedError
 from services.images.rendering import channel_levels
 from services.images.repository import Image, ImageRepository, load_stack
 from services.jobs.types import JobItem
-from services.pipelines.device import choose_device
+from services.pipelines.device import device_of
 from services.pipelines.errors import ItemError
 from services.pipelines.resources import Resources
 from services.segmentations.repository import NewSegmentation, SegmentationRepository
@@ -121,7 +121,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
 
 def load_segmenter(resources: Resources, ref: str) -> tuple[ArtifactVersion, CellposeSegmenter]:
     """Open an exact version; its network stays loaded in this process."""
-    device = choose_device(resources.settings.device)
+    device = device_of(resources.settings)
     with resources.session_factory() as session:
         artifacts = ArtifactService(session, resources.store)
         version = artifacts.resolve("segmenter", ref)

@@ -23,7 +23,7 @@ from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
 from services.images.repository import AnnotatedMasks, Image, ImageRepository, load_stack
 from services.jobs.params import SegmenterTrainingParams
-from services.pipelines.device import choose_device
+from services.pipelines.device import device_of
 from services.pipelines.pictures import curve_png
 from services.pipelines.resources import Resources
 from services.pipelines.segmenter_manifest import segmenter_manifest
@@ -130,7 +130,7 @@ def _trainer(
             artifacts = ArtifactService(session, resources.store)
             content = artifacts.open_file(artifacts.resolve("segmenter", base), "weights.safetensors")
         net = network.from_bytes(content)
-    trainer = SegmenterTrainer(net, split.train, config, choose_device(resources.settings.device))
+    trainer = SegmenterTrainer(net, split.train, config, device_of(resources.settings))
     try:
         trainer.resume(resources.store.get(_checkpoint_key(context)))
     except ObjectNotFoundError:
