@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.jobs.context import JobContext
-
 from models.segmentation import network
 from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
+from services.jobs.context import JobContext
 from services.jobs.params import ArtifactImportParams
 from services.pipelines.resources import Resources
 from services.pipelines.segmenter_manifest import segmenter_manifest
@@ -38,7 +37,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     if params.diameter_px is not None:
         net.diam_labels.data.fill_(params.diameter_px)
     weights = network.to_safetensors(net)
-    about = {
+    about: dict[str, Any] = {
         "licence": params.licence,
         "description": params.description,
         "parents": [],

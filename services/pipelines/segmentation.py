@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from services.images.mask_exports import masks_tiff
-from services.images.registration import Registered, register
-from services.jobs.context import JobContext
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from models.segmentation.crops import CropPackError, cut_crops
@@ -24,8 +23,11 @@ from services.artifacts.types import ArtifactVersion
 from services.crops.repository import CropRepository
 from services.ids import new_id
 from services.images.errors import UploadRejectedError
+from services.images.mask_exports import masks_tiff
+from services.images.registration import Registered, register
 from services.images.rendering import channel_levels
 from services.images.repository import Image, ImageRepository, load_stack
+from services.jobs.context import JobContext
 from services.jobs.types import JobItem
 from services.pipelines.device import device_of
 from services.pipelines.errors import ItemError
@@ -148,7 +150,8 @@ def _segment(store: ObjectStore, image: Image, tool: _Tool, job_id: str) -> _Out
     stack = load_stack(store, image)
     registered = register(stack)
     found = tool.segmenter.segment(stack.plane("dapi"), tool.params)
-    pack = cut_crops(registered.pixels, found.masks, found.instances)
+    pixels = cast("NDArray[np.integer[Any]]", registered.pixels)  # decoding lets in uint8 and uint16 only
+    pack = cut_crops(pixels, found.masks, found.instances)
     masks_key = _put(store, "masks", masks_tiff(found.masks), ".tif")
     crops_key = _put(store, "crops", pack.to_npz(), ".npz")
     levels = channel_levels(registered.pixels, stack.channels)

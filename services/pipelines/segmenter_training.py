@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from services.images.mask_exports import read_masks
-from services.jobs.context import JobContext
 
 from models.segmentation import network
 from models.segmentation.evaluation import Evaluation, evaluate
@@ -21,7 +19,9 @@ from models.segmentation.segmenter import CellposeSegmenter
 from models.segmentation.training import LabelledImage, SegmenterTrainer, TrainingConfig, new_network
 from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
+from services.images.mask_exports import read_masks
 from services.images.repository import AnnotatedMasks, Image, ImageRepository, load_stack
+from services.jobs.context import JobContext
 from services.jobs.params import SegmenterTrainingParams
 from services.pipelines.device import device_of
 from services.pipelines.pictures import curve_png
