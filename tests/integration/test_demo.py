@@ -1,0 +1,75 @@
+"""``python -m client.demo``, which is ``make demo`` once the environment exists."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 300.0
+
+
+def start(data_dir: Path) -> subprocess.Popen[str]:
+    """Start a demonstration as a shell would."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "client.demo", "--data-dir", str(data_dir)],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def running_below(data_dir: Path) -> list[str]:
+    """Processes that work on a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ", "status"]):
+        command, environment = process.info["cmdline"] or [], process.info["environ"] or {}
+        ours = str(data_dir) in " ".join(command) or environment.get("DATA_DIR", "").startswith(str(data_dir))
+        if ours and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(" ".join(command))
+    return found
+
+
+class TestDemo:
+    def test_shows_chromosomes_twice_in_a_row(self, tmp_path: Path) -> None:
+        """Table, page and pictures are there both times, and nothing is left running."""
+        data_dir = tmp_path / "demo data"
+        first, _ = start(data_dir).communicate(timeout=PATIENCE_S)
+        again = start(data_dir)
+        second, _ = again.communicate(timeout=PATIENCE_S)
+        page = (data_dir / "report" / "index.html").read_text(encoding="utf-8")
+
+        assert again.returncode == 0, second
+        assert all(name in first and name in second for name in ("A230150", "P0704XY", "V1801XY", "V280162"))
+        assert "12 files were already stored" in page
+        assert len(list((data_dir / "report" / "overlays").iterdir())) == 4
+        assert len(list((data_dir / "report" / "crops").iterdir())) > 150
+        assert "http://" not in page
+        assert running_below(data_dir) == []
+
+    def test_ctrl_c_stops_everything(self, tmp_path: Path) -> None:
+        """However early it comes."""
+        data_dir = tmp_path / "demo"
+        demo = start(data_dir)
+        deadline = time.monotonic() + PATIENCE_S
+        while not running_below(data_dir / "postgres") and not (data_dir / "service.log").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+        demo.send_signal(signal.SIGINT)
+        output, _ = demo.communicate(timeout=PATIENCE_S)
+
+        assert demo.returncode == 130, output
+        assert running_below(data_dir) == []
