@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.crops.pixels import load_crop
+from services.crops.pixels import CropReader
 from services.crops.repository import CropRepository
 from services.crops.types import Crop, CropFilter
 from services.db.engine import SessionFactory
@@ -36,6 +36,7 @@ class PictureService:
     def __init__(self, session_factory: SessionFactory, store: ObjectStore) -> None:
         self._session_factory = session_factory
         self._store = store
+        self._crops = CropReader(store)
 
     def preview(self, image_id: str) -> bytes:
         """PNG of an image in false colour."""
@@ -78,7 +79,7 @@ class PictureService:
             image = ImageRepository(session).get(crop.image_id)
             segmentation = SegmentationRepository(session).get(crop.image_id, crop.job_id)
         levels = {name: (low, high) for name, (low, high) in segmentation.levels.items()}
-        return crop_png(load_crop(self._store, crop).pixels, image.channels, channel, levels)
+        return crop_png(self._crops.read(crop).pixels, image.channels, channel, levels)
 
     def _outcome(self, image_id: str, job_id: str | None) -> _Outcome:
         with self._session_factory() as session:

@@ -16,7 +16,7 @@ from api.wiring import Wiring
 from models.segmentation.metrics import count_matches, overlap_of
 from services.artifacts.service import ArtifactService
 from services.artifacts.shipped import register_shipped
-from services.crops.pixels import load_crop
+from services.crops.pixels import CropReader
 from services.crops.repository import CropRepository
 from services.crops.types import CropFilter
 from services.images.channels import ChannelRule
@@ -64,7 +64,7 @@ class TestSegmentation:
         counts = count_matches(overlap_of(truth, found, overlaps > 0), iou_threshold=0.5)
         with wiring.readers() as session:
             crops = CropRepository(session).list_page(CropFilter(job_id=job.id), PageRequest(1000)).items
-        crop = load_crop(wiring.store, crops[0])
+        crop = CropReader(wiring.store).read(crops[0])
 
         assert job.status == "succeeded"
         assert job.result["chromosomes"] == len(crops)
