@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,13 @@ def segment(client: Client, report: UploadReport, on_progress: Callable[[Job], N
     """
     started = time.monotonic()
     job = client.submit("segmentation", image_ids=report.image_ids)
-    job = client.wait(job.id, on_progress)
+    try:
+        job = client.wait(job.id, on_progress)
+    except (KeyboardInterrupt, SystemExit):
+        # Jobs survive a stop of the service, and the next demonstration would have to finish this one.
+        with suppress(ClientError):
+            client.cancel(job.id)
+        raise
     if job.status not in {"succeeded", "partial"}:
         problem = job.error or {}
         raise NothingSegmentedError(

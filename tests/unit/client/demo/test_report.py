@@ -106,8 +106,8 @@ class TestWriteReport:
         text = " ".join(Page(html).text.split())
 
         for fact in (
-            "2 chromosomes found in 1 metaphases",
-            "1 metaphases could not be segmented",
+            "2 chromosomes found in 1 metaphase",
+            "1 metaphase could not be segmented",
             "red by +1.2 down, -0.4 right (uncertain)",
             "2 inconsistent flow",
             "feed",
