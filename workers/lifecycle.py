@@ -21,13 +21,14 @@ from celery import signals
 from services.config import Settings, load_settings
 from services.db.engine import make_engine, session_factory
 from services.jobs.celery_dispatch import CeleryDispatcher
+from services.jobs.transactions import PatientTransactions, relaxed_sessions
 from services.log import configure_logging
 from services.pipelines.resources import ModelCache, Resources
 from services.storage.factory import open_store
 from workers.runner import JobRunner, WorkerProcess
 
-# The lease keeper needs a connection beside the pipeline's.
-POOL_SIZE: Final = 3
+# One connection for the pipeline and one for the thread that keeps its lease, of either sort.
+POOL_SIZE: Final = 2
 
 
 class StopWish:
@@ -75,15 +76,21 @@ def runner() -> JobRunner:
     """
     signal.signal(signal.SIGTERM, stop_wish().tell)
     wanted = settings()
-    engine = make_engine(wanted.database_url.get_secret_value(), pool_size=POOL_SIZE)
+    database_url = wanted.database_url.get_secret_value()
+    sessions = session_factory(make_engine(database_url, pool_size=POOL_SIZE))
+    _, relaxed = relaxed_sessions(database_url, POOL_SIZE)
     resources = Resources(
-        session_factory=session_factory(engine),
+        session_factory=sessions,
         store=open_store(wanted.store_url),
         settings=wanted,
         cache=ModelCache(wanted.model_cache_size),
     )
-    process = WorkerProcess(f"{socket.gethostname()}:{os.getpid()}", stop_wish(), end_process)
-    return JobRunner(resources, CeleryDispatcher(wanted.broker_url.get_secret_value()), process)
+    return JobRunner(
+        resources,
+        PatientTransactions(sessions, relaxed, wanted.lease_s),
+        CeleryDispatcher(wanted.broker_url.get_secret_value()),
+        WorkerProcess(f"{socket.gethostname()}:{os.getpid()}", stop_wish(), end_process),
+    )
 
 
 def end_process() -> None:

@@ -65,6 +65,7 @@ class JobRunner:
     """Runs jobs by their ids."""
 
     resources: Resources
+    transactions: PatientTransactions
     dispatcher: Dispatcher
     process: WorkerProcess
     pipeline_of: Callable[[str], Pipeline] = field(default=pipeline_of)
@@ -81,9 +82,8 @@ class JobRunner:
             database is away, and others have to decide.
         """
         lease_s = self.resources.settings.lease_s
-        transactions = PatientTransactions(self.resources.session_factory, lease_s)
         try:
-            claim = transactions.run(
+            claim = self.transactions.run(
                 lambda session: LeaseRepository(session).claim(
                     job_id, self.process.name, lease_s, self.kinds
                 ),
@@ -96,7 +96,7 @@ class JobRunner:
             log.debug("nothing to claim", job_id=job_id)
             return "not_claimed"
         with bound(job_id=job_id, request_id=claim.job.request_id):
-            attempt = _Attempt(self, claim, transactions)
+            attempt = _Attempt(self, claim)
             end = attempt.run()
         metrics.observe(claim, attempt.context.recorded, end, attempt.seconds)
         return end
@@ -105,16 +105,16 @@ class JobRunner:
 class _Attempt:
     """The part of a run that holds a claim."""
 
-    def __init__(self, runner: JobRunner, claim: Claim, transactions: PatientTransactions) -> None:
+    def __init__(self, runner: JobRunner, claim: Claim) -> None:
         settings = runner.resources.settings
         self._runner = runner
         self._claim = claim
-        self._transactions = transactions
+        self._transactions = runner.transactions
         self._spec = runner.kinds[claim.job.kind]
         self._budget = budget_of(claim.job.kind, settings.job_max_attempts)
         self._keeper = LeaseKeeper(
             claim,
-            transactions,
+            self._transactions,
             lease_s=settings.lease_s,
             limit_s=self._spec.max_run_s,
             on_hang=runner.process.end,
@@ -122,7 +122,7 @@ class _Attempt:
         self.context = JobContext(
             claim,
             self._spec,
-            transactions,
+            self._transactions,
             self._keeper,
             budget=self._budget,
             stopping=runner.process.stopping,

@@ -21,7 +21,7 @@ from services.jobs.keeper import LeaseKeeper
 from services.jobs.kinds import KindSpec
 from services.jobs.leases import LeaseRepository
 from services.jobs.transactions import PatientTransactions
-from services.jobs.types import Claim, Job, JobItem, Progress
+from services.jobs.types import Claim, ItemStatus, Job, JobItem, Progress
 
 Answer = TypeVar("Answer")
 
@@ -60,7 +60,7 @@ class JobContext:
         self._budget = budget
         self._stopping = stopping
         self._begun: set[int] = set()
-        self._recorded: Counter[str] = Counter()
+        self._recorded: dict[int, ItemStatus] = {}
         self._untold: Progress | None = None
         self._told_at = float("-inf")
 
@@ -77,11 +77,11 @@ class JobContext:
     @property
     def recorded(self) -> Counter[str]:
         """How many items this attempt recorded, by status."""
-        return Counter(self._recorded)
+        return Counter(self._recorded.values())
 
     def pending(self) -> list[JobItem]:
         """List the inputs that no attempt has recorded, in their order."""
-        return self._run(lambda leases: leases.pending(self._claim), durable=False)
+        return [item for item in self._claim.pending if item.position not in self._recorded]
 
     def begin(self, item: JobItem) -> None:
         """Announce the work on an item, so that a crash can be blamed on it.
@@ -185,7 +185,7 @@ class JobContext:
             )
         )
         self._begun.discard(item.position)
-        self._recorded["succeeded" if error is None else "failed"] += 1
+        self._recorded[item.position] = "succeeded" if error is None else "failed"
 
     def _run(self, work: Callable[[LeaseRepository], Answer], *, durable: bool = True) -> Answer:
         return self._transactions.run(lambda session: work(LeaseRepository(session)), durable=durable)

@@ -1,8 +1,8 @@
 """How a worker holds a job: claim, renew, record, finish, release; each one short transaction.
 
 A lease is a random token in the job's row, and a time by the database's clock. Every write of a
-worker locks the row and compares the token. So a worker that was frozen until another one took its
-job over can write nothing, however late it wakes.
+worker compares the token, in a statement that also locks the row. So a worker that was frozen until
+another one took its job over can write nothing, however late it wakes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class LeaseRepository:
         """Take a queued and due job; None if it is not, or somebody else was faster.
 
         One conditional update decides, so of any number of workers exactly one gets the job. A job
-        whose kind is not among `kinds` is left for a worker of a newer release.
+        whose kind is not among `kinds` is left for a worker of a newer release. The items that are
+        pending now can only be changed by whoever holds the claim, so they are read once, here.
         """
         token = secrets.token_hex(16)
         waited_s = func.extract("epoch", func.now() - func.coalesce(JobRow.not_before, JobRow.created_at))
@@ -59,7 +60,9 @@ class LeaseRepository:
             .returning(JobRow, waited_s)
             .execution_options(populate_existing=True)
         ).one_or_none()
-        return None if found is None else Claim(job_of(found[0]), token, float(found[1]))
+        if found is None:
+            return None
+        return Claim(job_of(found[0]), token, float(found[1]), self._pending(job_id))
 
     def renew(self, claim: Claim, lease_s: float) -> LeaseState:
         """Move the lease's end on, and learn whether it is still ours and whether to stop."""
@@ -74,26 +77,28 @@ class LeaseRepository:
             return "lost"
         return "cancelling" if status == "cancelling" else "held"
 
-    def pending(self, claim: Claim) -> list[JobItem]:
-        """List the items that no attempt has recorded, in the order of the inputs."""
-        query = (
-            select(JobItemRow)
-            .where(JobItemRow.job_id == claim.job.id, JobItemRow.status == "pending")
-            .order_by(JobItemRow.position)
-        )
-        return [item_of(row) for row in self._session.scalars(query)]
-
     def begin(self, claim: Claim, item: JobItem) -> None:
-        """Note that an item is begun: if this worker dies now, the item is a suspect.
+        """Note that a pending item is begun: if this worker dies now, the item is a suspect.
 
         Raises
         ------
         LeaseLostError
             The job is no longer ours; so for every method below.
         """
-        self._lock(claim)
-        # Counted from what `pending` saw, so that a repetition after a lost connection counts once.
-        self._update_item(claim, item.position, started=item.started + 1)
+        begun = self._session.execute(
+            update(JobItemRow)
+            .where(
+                *_pending_item(claim, item.position),
+                JobRow.id == JobItemRow.job_id,
+                JobRow.lease_token == claim.token,
+            )
+            # Counted from what the claim saw, so that a repetition after a lost connection counts once.
+            .values(started=item.started + 1)
+            .returning(JobItemRow.position)
+            .execution_options(synchronize_session=False)
+        ).first()
+        if begun is None:
+            raise LeaseLostError(claim.job.id)
 
     def record(
         self,
@@ -110,33 +115,33 @@ class LeaseRepository:
 
         Recording is progress: the job's budget of fruitless attempts is filled up again.
         """
-        row = self._lock(claim)
+        unrecorded = select(func.count()).where(*_pending_item(claim, position)).scalar_subquery()
+        self._change(
+            claim,
+            max_attempts=func.greatest(JobRow.max_attempts, JobRow.attempt + budget),
+            progress_done=JobRow.progress_done + (unrecorded if count_progress else 0),
+        )
         status = "succeeded" if error is None else "failed"
         changed = self._update_item(
             claim, position, status=status, outputs=outputs, error=error, finished_at=func.now()
         )
-        if not changed:
-            return False
-        if write is not None:
+        if changed and write is not None:
             write(self._session)
-        row.max_attempts = max(row.max_attempts, row.attempt + budget)
-        if count_progress:
-            row.progress_done += 1
-        self._session.flush()
-        return True
+        return changed
 
     def tell(self, claim: Claim, progress: Progress, *, counts: bool) -> None:
         """Write the progress; without `counts` only its message, because recording does the counting."""
-        row = self._lock(claim)
-        row.progress_message = progress.message
+        values: dict[str, Any] = {"progress_message": progress.message}
         if counts:
-            row.progress_done, row.progress_total = progress.done, progress.total
-            row.progress_unit = progress.unit
-        self._session.flush()
+            values |= {
+                "progress_done": progress.done,
+                "progress_total": progress.total,
+                "progress_unit": progress.unit,
+            }
+        self._change(claim, **values)
 
     def finish(self, claim: Claim, decide: Callable[[Tally], Outcome]) -> Outcome:
-        """End the job as `decide` says of its items, which cannot change in between."""
-        self._lock(claim)
+        """End the job as `decide` says of its items, which nobody else can change meanwhile."""
         outcome = decide(self._tally(claim.job.id))
         self._end(
             claim,
@@ -214,14 +219,29 @@ class LeaseRepository:
             problems = [cast("Problem", error) for error in found]
         return Tally(counts["pending"], counts["succeeded"], counts["failed"], tuple(problems))
 
+    def _pending(self, job_id: str) -> tuple[JobItem, ...]:
+        query = (
+            select(JobItemRow)
+            .where(JobItemRow.job_id == job_id, JobItemRow.status == "pending")
+            .order_by(JobItemRow.position)
+        )
+        return tuple(item_of(row) for row in self._session.scalars(query))
+
     def _end(self, claim: Claim, *, status: JobStatus, **values: Any) -> JobStatus:
-        self._session.execute(
+        self._change(claim, status=status, lease_token=None, lease_expires_at=None, worker=None, **values)
+        return status
+
+    def _change(self, claim: Claim, **values: Any) -> None:
+        """Update, and thereby lock, the job's row if it is still ours."""
+        ours = self._session.execute(
             update(JobRow)
             .where(JobRow.id == claim.job.id, JobRow.lease_token == claim.token)
-            .values(status=status, lease_token=None, lease_expires_at=None, worker=None, **values)
+            .values(**values)
+            .returning(JobRow.id)
             .execution_options(synchronize_session=False)
-        )
-        return status
+        ).first()
+        if ours is None:
+            raise LeaseLostError(claim.job.id)
 
     def _clear_suspicion(self, claim: Claim, positions: Collection[int]) -> None:
         for position in positions:
@@ -241,16 +261,20 @@ class LeaseRepository:
     def _update_item(self, claim: Claim, position: int, **values: Any) -> bool:
         changed = self._session.execute(
             update(JobItemRow)
-            .where(
-                JobItemRow.job_id == claim.job.id,
-                JobItemRow.position == position,
-                JobItemRow.status == "pending",
-            )
+            .where(*_pending_item(claim, position))
             .values(**values)
             .returning(JobItemRow.position)
             .execution_options(synchronize_session=False)
         ).first()
         return changed is not None
+
+
+def _pending_item(claim: Claim, position: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        JobItemRow.job_id == claim.job.id,
+        JobItemRow.position == position,
+        JobItemRow.status == "pending",
+    )
 
 
 def from_now(seconds: float) -> ColumnElement[Any]:

@@ -35,7 +35,6 @@ class JobRepository:
                 for position, input_id in enumerate(input_ids)
             ]
             self._session.execute(insert(JobItemRow), items)
-        self._session.refresh(row)
         return job_of(row)
 
     def get(self, job_id: str) -> Job:

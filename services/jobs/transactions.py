@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import exc, text
+from sqlalchemy import Engine, event, exc
 from sqlalchemy.orm import Session
 
-from services.db.engine import SessionFactory
+from services.db.engine import SessionFactory, make_engine, session_factory
 from services.jobs.errors import DatabaseAwayError
 from services.log import get_logger
 
@@ -28,12 +28,17 @@ class PatientTransactions:
 
     Parameters
     ----------
+    durable
+        Sessions whose commits wait for the disk.
+    relaxed
+        Sessions that commit each statement at once without waiting, see `relaxed_sessions`.
     patience_s
         For how long to try before `DatabaseAwayError`.
     """
 
-    def __init__(self, session_factory: SessionFactory, patience_s: float) -> None:
-        self._session_factory = session_factory
+    def __init__(self, durable: SessionFactory, relaxed: SessionFactory, patience_s: float) -> None:
+        self._durable = durable
+        self._relaxed = relaxed
         self._patience_s = patience_s
 
     def run(self, work: Callable[[Session], Answer], *, durable: bool = True) -> Answer:
@@ -44,22 +49,21 @@ class PatientTransactions:
         Parameters
         ----------
         durable
-            False does not wait for the disk. A crash of the database server may then undo the
-            last fraction of a second, which a claim, a lease or a progress message can bear: the
-            job would merely be done again.
+            False commits each statement by itself and does not wait for the disk. A crash of the
+            database server may then undo the last fraction of a second, which a claim, a lease or
+            a progress message can bear: the job would merely be done again.
 
         Raises
         ------
         DatabaseAwayError
             The patience is at its end.
         """
+        sessions = self._durable if durable else self._relaxed
         deadline = time.monotonic() + self._patience_s
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                with self._session_factory.begin() as session:
-                    if not durable:
-                        session.execute(text("SET LOCAL synchronous_commit TO OFF"))
+                with sessions.begin() as session:
                     return work(session)
             except DATABASE_AWAY as error:
                 if time.monotonic() + pause_s > deadline:
@@ -67,3 +71,16 @@ class PatientTransactions:
                 log.warning("database away", reason=str(error), pause_s=pause_s)
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def relaxed_sessions(url: str, pool_size: int) -> tuple[Engine, SessionFactory]:
+    """Make an engine, to be disposed of by the caller, whose single statements commit without waiting."""
+    engine = make_engine(url, pool_size=pool_size)
+
+    def relax(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
+        connection.execute("SET synchronous_commit TO OFF")
+        connection.autocommit = False
+
+    event.listen(engine, "connect", relax)
+    return engine, session_factory(engine.execution_options(isolation_level="AUTOCOMMIT"))

@@ -91,11 +91,15 @@ class JobItem:
 
 @dataclass(frozen=True)
 class Claim:
-    """A worker's hold on a job: whoever knows `token` may write, until another has claimed it."""
+    """A worker's hold on a job: whoever knows `token` may write, until another has claimed it.
+
+    `pending` are the inputs that no earlier attempt has recorded, in their order.
+    """
 
     job: Job
     token: str
     waited_s: float
+    pending: tuple[JobItem, ...]
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from services.jobs.types import Job, JobItem
 from services.pagination import PageRequest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 POLL_S = 0.02
-END_WITHIN_S = 15.0
+END_WITHIN_S = 60.0
 
 Found = TypeVar("Found")
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from services.jobs.errors import BrokerAwayError
 from services.jobs.kinds import KINDS, KindSpec
 from services.jobs.leases import LeaseRepository
 from services.jobs.service import JobService
+from services.jobs.transactions import PatientTransactions, relaxed_sessions
 from services.jobs.types import Job
 from services.pipelines import diagnostic
 from services.pipelines.resources import ModelCache, Resources
@@ -45,8 +46,9 @@ class Outbox(NullDispatcher):
 class Bench:
     """A runner in this process, whose pipeline and wish to stop a test sets."""
 
-    def __init__(self, sessions: SessionFactory, folder: Path) -> None:
+    def __init__(self, sessions: SessionFactory, relaxed: SessionFactory, folder: Path) -> None:
         self.sessions = sessions
+        self.transactions = PatientTransactions(sessions, relaxed, SETTINGS.lease_s)
         self.outbox = Outbox()
         self.stopping = False
         self.kinds: Mapping[str, KindSpec] = KINDS
@@ -56,8 +58,11 @@ class Bench:
     def run(self, job: Job, pipeline: Pipeline = diagnostic.run) -> str:
         """Run a job with a pipeline."""
         process = WorkerProcess("here:1", lambda: self.stopping, _never)
-        runner = JobRunner(self.resources, self.outbox, process, lambda _: pipeline, self.kinds)
-        return runner.run(job.id)
+        return self.runner(process, pipeline_of=lambda _: pipeline, kinds=self.kinds).run(job.id)
+
+    def runner(self, process: WorkerProcess, **parts: Any) -> JobRunner:
+        """Make a runner."""
+        return JobRunner(self.resources, self.transactions, self.outbox, process, **parts)
 
     def statuses(self, job: Job) -> list[str]:
         """Return the items' statuses."""
@@ -88,8 +93,10 @@ def raising(error: Exception, *, after: int = 0) -> Pipeline:
 
 
 @pytest.fixture
-def bench(sessions: SessionFactory, tmp_path: Path) -> Bench:
-    return Bench(sessions, tmp_path)
+def bench(sessions: SessionFactory, database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    engine, relaxed = relaxed_sessions(database_url, 2)
+    yield Bench(sessions, relaxed, tmp_path)
+    engine.dispose()
 
 
 class TestEnds:
@@ -166,10 +173,10 @@ class TestEnds:
         """Unknown, cancelled and finished jobs end a message without harm."""
         job = bench.service.submit("diagnostic", {})
         first = bench.run(job)
-        unknown = JobRunner(bench.resources, bench.outbox, WorkerProcess("h:1", lambda: False, _never))
+        plain = bench.runner(WorkerProcess("here:1", lambda: False, _never))
 
         assert ("succeeded", "not_claimed") == (first, bench.run(job))
-        assert "not_claimed" == unknown.run("job_unknown")
+        assert "not_claimed" == plain.run("job_unknown")
 
 
 class TestPassingFaults:

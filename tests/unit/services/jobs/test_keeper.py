@@ -43,7 +43,7 @@ def keeper(
     """Make a keeper of a very short lease."""
     return LeaseKeeper(
         held,
-        PatientTransactions(sessions, 1.0),
+        PatientTransactions(sessions, sessions, 1.0),
         lease_s=0.05,
         limit_s=limit_s,
         on_hang=(ended or threading.Event()).set,

@@ -56,7 +56,7 @@ def claim_and_die(sessions: SessionFactory, job: Job, *, begin: int | None = Non
         if held is None:
             raise AssertionError("the job is claimable")
         if begin is not None:
-            item = next(item for item in leases.pending(held) if item.position == begin)
+            item = next(item for item in held.pending if item.position == begin)
             leases.begin(held, item)
     change(sessions, "lease_expires_at = now() - interval '1 second' WHERE lease_token IS NOT NULL")
     return held

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from services.db.engine import SessionFactory, make_engine, session_factory
 from services.jobs.errors import DatabaseAwayError
-from services.jobs.transactions import PatientTransactions
+from services.jobs.transactions import PatientTransactions, relaxed_sessions
 
 
 class TestPatientTransactions:
@@ -27,13 +27,14 @@ class TestPatientTransactions:
                     other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
             return session.scalar(text("SELECT count(*) FROM audit")) or 0
 
-        assert 1 == PatientTransactions(sessions, 10.0).run(work)
+        assert 1 == PatientTransactions(sessions, sessions, 10.0).run(work)
         assert 2 == len(set(tries))
 
     def test_gives_up_when_its_patience_ends(self, tmp_path: Path) -> None:
         """Then it is a passing fault of the job."""
         engine = make_engine(f"postgresql+psycopg://nobody@/nothing?host={tmp_path}")
-        transactions = PatientTransactions(session_factory(engine), 0.2)
+        nowhere = session_factory(engine)
+        transactions = PatientTransactions(nowhere, nowhere, 0.2)
         with pytest.raises(DatabaseAwayError, match="did not answer"):
             transactions.run(lambda session: session.execute(text("SELECT 1")))
         engine.dispose()
@@ -47,19 +48,34 @@ class TestPatientTransactions:
             session.execute(text("INSERT INTO jobs (id) VALUES (NULL)"))
 
         with pytest.raises(exc.IntegrityError):
-            PatientTransactions(sessions, 10.0).run(work)
+            PatientTransactions(sessions, sessions, 10.0).run(work)
 
         assert [1] == tries
 
     def test_waits_for_the_disk_unless_told_otherwise(self, database_url: str) -> None:
-        """A transaction that may be lost in a crash of the server says so for itself alone."""
+        """What may be lost in a crash of the server goes through connections of its own."""
         engine = create_engine(database_url, connect_args={"options": "-c synchronous_commit=on"})
-        query = text("SHOW synchronous_commit")
-        transactions = PatientTransactions(session_factory(engine), 1.0)
+        relaxed_engine, relaxed = relaxed_sessions(database_url, 1)
+        transactions = PatientTransactions(session_factory(engine), relaxed, 1.0)
         seen = [
-            transactions.run(lambda session: session.scalar(query), durable=durable)
+            transactions.run(lambda session: session.scalar(text("SHOW synchronous_commit")), durable=durable)
             for durable in (True, False, True)
         ]
-        engine.dispose()
+        for one in (engine, relaxed_engine):
+            one.dispose()
 
         assert ["on", "off", "on"] == seen
+
+    def test_commits_relaxed_statements_one_by_one(self, sessions: SessionFactory, database_url: str) -> None:
+        """A statement of a relaxed session is there for others before the session ends."""
+        relaxed_engine, relaxed = relaxed_sessions(database_url, 1)
+
+        def work(session: Session) -> int:
+            session.execute(text("INSERT INTO audit (actor, action, subject) VALUES ('a', 'b', 'c')"))
+            with sessions() as other:
+                return other.scalar(text("SELECT count(*) FROM audit")) or 0
+
+        seen = PatientTransactions(sessions, relaxed, 1.0).run(work, durable=False)
+        relaxed_engine.dispose()
+
+        assert 1 == seen

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python without any of our settings in its environment."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={"PATH": "", "HOME": "/nonexistent"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+class TestParentProcess:
+    def test_imports_neither_torch_nor_anything_that_starts_threads(self) -> None:
+        """What is forked must be light: networks are only imported in the children."""
+        script = (
+            "import sys, workers.__main__, workers.app, workers.tasks, workers.lifecycle\n"
+            "heavy = {'torch', 'numpy', 'cv2', 'numba', 'cellpose', 'services.pipelines.segmentation'}\n"
+            "print(sorted(heavy & set(sys.modules)))"
+        )
+        answer = run_module("-W", "error::ImportWarning", "-c", script)
+
+        assert "[]\n" == answer.stdout, answer.stderr
+
+
+class TestCommands:
+    @pytest.mark.parametrize("module", ["workers", "workers.sweeper"])
+    def test_say_what_to_set_when_there_are_no_servers(self, module: str) -> None:
+        """A missing setting is a sentence, not a traceback."""
+        answer = run_module("-m", module)
+
+        assert 1 == answer.returncode
+        assert "make serve" in answer.stderr
+        assert "Traceback" not in answer.stderr
