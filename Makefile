@@ -41,8 +41,10 @@ check: setup  ## Lint, check formatting, types and the direction of imports
 	$(PY) -m mypy
 	$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-bench: setup  ## Measure the service; takes many minutes
-	@$(PY) -m benchmarks $(ARGS)
+bench: setup  ## Measure speed, queue and memory of the service; takes many minutes
+	$(PY) -m benchmarks.jobs
+	$(PY) -m benchmarks.service ratio
+	$(PY) -m benchmarks.service memory
 
 lock: setup  ## Resolve requirements*.in again; ARGS=--upgrade takes new versions
 	@ARGS="$(ARGS)" UV_VERSION="$(UV_VERSION)" sh .ci/lock

@@ -231,6 +231,16 @@ class TestMakefile:
         assert f"make {target}" in readme
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
+    def test_modules_it_starts_exist(self) -> None:
+        """No target runs into a missing module."""
+        modules = set(
+            re.findall(r"-m ((?:benchmarks|client|services)[a-z.]*)", (ROOT / "Makefile").read_text("utf-8"))
+        )
+        paths = [ROOT / module.replace(".", "/") for module in modules]
+
+        assert len(modules) > 3
+        assert all(path.with_suffix(".py").exists() or (path / "__main__.py").exists() for path in paths)
+
 
 class TestLock:
     def test_every_package_is_pinned_with_hashes(self) -> None:
