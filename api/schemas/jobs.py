@@ -81,7 +81,7 @@ class JobItemView(View):
                 "input_id": "img_01k9zt3v5e8w2hq4x7c1n6m0bb",
                 "status": "succeeded",
                 "error": None,
-                "outputs": {"num_chromosomes": 46, "num_touching": 3},
+                "outputs": {"chromosomes": 46, "touching": 3, "seconds": 1.7},
                 "finished_at": "2026-11-02T08:16:00Z",
             }
         }
