@@ -168,7 +168,7 @@ class TestFirstKey:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 
