@@ -54,21 +54,27 @@ def main() -> None:
     parser.add_argument("--subset", choices=("train", "val", "test"), default="val")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    report = run(options.data, options.weights, options.subset, options.out)
+    print(_table(report["methods"]))
+    print(_table(report["slides"]))
+    print(json.dumps({k: report[k] for k in ("flags", "touching_on_true_masks", "removal")}, indent=2))
 
-    weights = options.weights.read_bytes()
-    metaphases = read_metaphases(options.data, options.subset)
+
+def run(data: Path, weights_file: Path, subset: str, out: Path) -> dict[str, Any]:
+    """Score all methods on one subset, write SUBSET.json and the pictures to `out`, return the scores."""
+    out.mkdir(parents=True, exist_ok=True)
+    weights = weights_file.read_bytes()
+    metaphases = read_metaphases(data, subset)
     segmenter = CellposeSegmenter(weights, torch.device("cpu"))
+    diameter_px = segmenter.default_diameter_px
     scored = {
         "karyobridge": score_all(lambda dapi: _with_segmenter(segmenter, dapi), metaphases),
         "plain Cellpose, same weights": score_all(_plain(weights), metaphases),
-        "Otsu + watershed": score_all(
-            lambda dapi: _with_watershed(dapi, segmenter.default_diameter_px), metaphases
-        ),
+        "Otsu + watershed": score_all(lambda dapi: _with_watershed(dapi, diameter_px), metaphases),
     }
     ours = scored["karyobridge"]
     report: dict[str, Any] = {
-        "subset": options.subset,
+        "subset": subset,
         "weights_sha256": segmenter.weights_sha256,
         "methods": {name: summary(items) for name, items in scored.items()},
         "slides": by_slide(ours),
@@ -76,11 +82,9 @@ def main() -> None:
         "touching_on_true_masks": _touching_on_true_masks(metaphases),
         "removal": _removal(segmenter, metaphases, ours),
     }
-    (options.out / f"{options.subset}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    save_worst(ours, options.out, options.subset)
-    print(_table(report["methods"]))
-    print(_table(report["slides"]))
-    print(json.dumps({k: report[k] for k in ("flags", "touching_on_true_masks", "removal")}, indent=2))
+    (out / f"{subset}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    save_worst(ours, out, subset)
+    return report
 
 
 def _with_segmenter(

@@ -3,7 +3,8 @@
 Where one chromosome lies across another, the arms of the lower one flow into the upper one and
 Cellpose's dynamics give both a single label (on the development metaphases nearly always). The
 label's shape tells them apart: arms that face each other across a branch point of the skeleton are
-one chromosome. Lengths are in units of half the width of the image's chromosomes.
+one chromosome. Bars that cross at less than about 70 degrees have no single branch point and stay
+one label. Lengths are in units of half the width of the image's chromosomes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MIN_STRAIGHTNESS_T = 0.9  # stricter, because a T has one pair only
 MIN_ARM_AREA = 1.2  # half-widths squared; smaller branches are bumps of the outline
 MIN_STEM_AREA_T = 4.5  # half-widths squared; a shorter stem is a bump or a chromatid
 ZONE_SCALE = 1.15  # of the largest disc at the branch point: the zone that both chromosomes share
+CLUSTER_HALF_WIDTHS = 1.0  # branch points up to twice as far apart belong to one crossing
 RING_HALF_WIDTHS = 1.5  # an arm's direction is taken this far beyond the zone
 MIN_RING_PX = 3
 MAX_DEPTH = 4  # crossings within one label
@@ -112,7 +114,8 @@ def _branch_points(
     )
     if not branching.any():
         return
-    clusters, count = ndimage.label(ndimage.distance_transform_edt(~branching) <= half_width_px)
+    reach_px = CLUSTER_HALF_WIDTHS * half_width_px
+    clusters, count = ndimage.label(ndimage.distance_transform_edt(~branching) <= reach_px)
     for cluster in range(1, count + 1):
         pixels = np.argwhere(branching & (clusters == cluster)).astype(np.float64)
         centre = pixels.mean(axis=0)

@@ -64,7 +64,10 @@ def _box_with_overlaps(
     rows, cols = _widened(box, masks.shape)
     near = ndimage.binary_dilation(masks[rows, cols] == label, _CROSS)
     touched = np.unique(regions[rows, cols][near])
-    boxes = [box, *(ndimage.find_objects(regions == region)[0] for region in touched[touched > 0])]
+    boxes = [
+        box,
+        *(ndimage.find_objects((regions == region).astype(np.uint8))[0] for region in touched[touched > 0]),
+    ]
     return (
         slice(min(b[0].start for b in boxes), max(b[0].stop for b in boxes)),
         slice(min(b[1].start for b in boxes), max(b[1].stop for b in boxes)),

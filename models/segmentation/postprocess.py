@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TOUCHING_PX = 2  # instances with at most this many pixels between them touch
+TOUCHING_PX = 1  # instances with at most this many pixels between them touch
 SATURATED_SHARE = 0.01  # of an instance's pixels at the camera's largest value
 MIN_AREA = 0.11  # of the disc of the expected diameter (60 px at 26 px): smaller is debris
 MIN_SHAPES_FOR_WIDTH = 5
@@ -47,9 +47,10 @@ class Instance:
     length_px, width_px
         Sides of the smallest rectangle at any angle that holds the instance.
     flags
-        Any of "touching" (another instance at most 2 px away), "overlapping" (crosses another
-        one), "border" (cut by the image's edge), "saturated" (over 1 % of its DAPI pixels are at
-        the camera's largest value).
+        Any of "touching" (at most 1 px of background between it and another instance),
+        "overlapping" (crosses another one: both were split from one X- or T-shaped label),
+        "border" (cut by the image's edge), "saturated" (over 1 % of its DAPI pixels are at the
+        camera's largest value).
     """
 
     FLAGS: ClassVar[tuple[str, ...]] = ("touching", "overlapping", "border", "saturated")
