@@ -4,8 +4,6 @@
 PYTHON ?=
 TORCH ?=
 TORCH_INDEX_URL ?=
-HOST ?=
-PORT ?=
 ARGS ?=
 UV_VERSION := 0.13.9
 

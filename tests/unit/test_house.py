@@ -28,6 +28,19 @@ UNFINISHED = re.compile(
     "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3, "raise NotImplemented" + "Error", "pragma: no " + "cover"))
 )
 
+# Imports what the API's image starts, as if only the distributions named in the arguments existed.
+IMPORTS_OF_THE_API = """
+import importlib.metadata, re, sys
+owners = importlib.metadata.packages_distributions()
+class Image:
+    def find_spec(name, path=None, target=None):
+        names = {re.sub("[-_.]+", "-", owner).lower() for owner in owners.get(name.partition(".")[0], ())}
+        if names and not names & set(sys.argv[1:]):
+            raise ModuleNotFoundError(f"the image has no {name}", name=name)
+sys.meta_path.insert(0, Image)
+import api.__main__, api.keys, services.bootstrap
+"""
+
 
 def shipped_sources() -> list[Path]:
     """Return every Python file of the packages that are shipped."""
@@ -45,6 +58,11 @@ def tracked_files() -> list[Path]:
 def example_names() -> list[str]:
     """Return the names of .env.example in their order."""
     return re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def canonical(name: str) -> str:
+    """Spell a distribution's name as an index does."""
+    return re.sub("[-_.]+", "-", name).lower()
 
 
 def compose() -> dict[str, object]:
@@ -254,6 +272,20 @@ class TestLock:
             ]
 
             assert [] == loose
+
+    def test_api_starts_with_its_own_lock_alone(self) -> None:
+        """The API's image, which has nothing else, can start the API and prepare the database."""
+        lock = (ROOT / "requirements-api.txt").read_text(encoding="utf-8")
+        locked = [canonical(name) for name in re.findall(r"^([A-Za-z0-9_.-]+)==", lock, re.MULTILINE)]
+        finished = subprocess.run(
+            [sys.executable, "-c", IMPORTS_OF_THE_API, *locked],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert 0 == finished.returncode, finished.stderr
 
     def test_api_is_locked_without_torch(self) -> None:
         """The API's image stays small."""
