@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MAX_BACKOFF_S = 86_400
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _backoff_is_shorter_than_a_day(self) -> Settings:
-        if self.retry_backoff_s * 2**self.job_max_attempts > 86_400:
+        if self.retry_backoff_s * 2**self.job_max_attempts > MAX_BACKOFF_S:
             raise ValueError("retry_backoff_s and job_max_attempts together wait for more than a day.")
         return self
 

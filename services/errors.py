@@ -60,7 +60,7 @@ class TransientError(KaryobridgeError):
 
 
 class UnsupportedHereError(KaryobridgeError):
-    """This installation cannot do what was asked, for example CUDA without a GPU."""
+    """What was asked cannot be done by this installation, for example CUDA without a GPU."""
 
     code = "unsupported_here"
     title = "This installation cannot do that"
