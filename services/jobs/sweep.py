@@ -6,7 +6,7 @@ the broker. Any number of sweeps may run at once, and running one too often is h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from services.config import Settings
 from services.db.engine import SessionFactory
@@ -33,14 +33,7 @@ class SweepReport:
     @property
     def idle(self) -> bool:
         """Whether there was nothing to do."""
-        return not (
-            self.sent
-            or self.requeued
-            or self.failed
-            or self.cancelled
-            or self.crashed_items
-            or self.purged_keys
-        )
+        return not any(asdict(self).values())
 
 
 def sweep(session_factory: SessionFactory, dispatcher: Dispatcher, settings: Settings) -> SweepReport:
@@ -62,7 +55,7 @@ def sweep(session_factory: SessionFactory, dispatcher: Dispatcher, settings: Set
         purged_keys=purged,
     )
     if not report.idle:
-        log.info("swept", report=report)
+        log.info("swept", **asdict(report))
     return report
 
 

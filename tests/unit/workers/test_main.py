@@ -14,7 +14,7 @@ def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={"PATH": "", "HOME": "/nonexistent"},
+        env={"PATH": "", "DATABASE_URL": "", "BROKER_URL": ""},
         check=False,
         capture_output=True,
         text=True,
