@@ -1,6 +1,6 @@
 """Turn trained weights into what is shipped: weights, manifest, card and results page.
 
-    python -m benchmarks.segmentation.release --data PATH/mfish --weights var/segmenter2/weights.safetensors \
+    python -m benchmarks.segmentation.release --data PATH/mfish --weights var/segmenter/weights.safetensors \
         --hardware "2 cores of an Intel Xeon, no GPU"
 
 Scores the validation and the test subset (once, with everything chosen before), copies the weights
@@ -21,13 +21,7 @@ from services.pipelines.segmenter_manifest import segmenter_manifest
 ROOT = Path(__file__).parents[2]
 NAME = "segmenter_chromosome"
 RESULTS = ROOT / "docs" / "results" / "segmentation"
-TRAINING = (
-    "python -m benchmarks.segmentation.train_shipped --data PATH/mfish --out var/segmenter",
-    (
-        "python -m benchmarks.segmentation.train_shipped --data PATH/mfish --out var/segmenter2 "
-        "--start var/segmenter/weights.safetensors --epochs 36 --learning-rate 1.2e-3 --seed 1"
-    ),
-)
+TRAINING = ("python -m benchmarks.segmentation.train_shipped --data PATH/mfish --out var/segmenter",)
 METHOD_COLUMNS = {
     "ap_50": "AP@0.5",
     "ap_75": "AP@0.75",
