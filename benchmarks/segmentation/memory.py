@@ -40,7 +40,8 @@ def main() -> None:
     print(f"1 cell: {len(single.instances)} chromosomes, peak {before_bytes / 2**20:.0f} MiB")
     print(
         f"{rows} x {cols} cells, {options.side} x {options.side} px: {len(found.instances)} chromosomes, "
-        f"{rows * cols * len(single.instances)} expected, {seconds:.0f} s, peak {_peak_bytes() / 2**20:.0f} MiB"
+        f"{rows * cols * len(single.instances)} expected, {seconds:.0f} s, "
+        f"peak {_peak_bytes() / 2**20:.0f} MiB"
     )
 
 
