@@ -69,13 +69,14 @@ class _Outcome:
         """Insert the outcome and its crops, unless an earlier attempt did."""
         new = self.segmentation
         if SegmentationRepository(session).add(new):
-            CropRepository(session).add(
-                [self._crop_row(i, instance) for i, instance in enumerate(self.instances)]
-            )
+            # Lists go by id, and ids of one millisecond are in no order: sorted, crops come by label.
+            ids = sorted(new_id("crop") for _ in self.instances)
+            rows = zip(ids, self.instances, strict=True)
+            CropRepository(session).add([self._crop_row(i, *row) for i, row in enumerate(rows)])
 
-    def _crop_row(self, index: int, instance: Instance) -> dict[str, Any]:
+    def _crop_row(self, index: int, crop_id: str, instance: Instance) -> dict[str, Any]:
         return {
-            "id": new_id("crop"),
+            "id": crop_id,
             "origin": "segmented",
             "image_id": self.segmentation.image_id,
             "sample": self.sample,

@@ -68,6 +68,7 @@ class TestSegmentation:
 
         assert job.status == "succeeded"
         assert job.result["chromosomes"] == len(crops)
+        assert [crop.label for crop in crops] == sorted(crop.label or 0 for crop in crops)
         assert counts.recall >= 0.9
         assert crop.mask.sum() == crops[0].area_px
         assert crop.pixels.shape == (3, *crop.mask.shape)
