@@ -9,6 +9,8 @@ UV_VERSION := 0.13.9
 
 PY := .venv/bin/python
 export PYTHONUNBUFFERED := 1
+# Tests and benchmarks run several processes on the same cores (docs/decisions/0016).
+export GOMP_SPINCOUNT ?= 3000
 
 .PHONY: help setup demo serve test check bench lock clean
 .DEFAULT_GOAL := help

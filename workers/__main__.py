@@ -13,8 +13,12 @@ from services.config import Settings, load_settings
 from services.errors import InvalidInputError
 
 
+SPIN_COUNT = "3000"  # docs/decisions/0016
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker until SIGTERM or SIGINT; its job then goes back to the queue after its present item."""
+    calm_threads()
     settings = load_settings()
     options = _parser(settings).parse_args(arguments)
     _require_servers(settings)
@@ -25,6 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         _serve_metrics(settings.worker_metrics_port)
         return _work(settings, options)
+
+
+def calm_threads() -> None:
+    """Let OpenMP's threads sleep soon instead of spinning at barriers, unless somebody chose otherwise.
+
+    Two processes that spin on the same cores slow each other down tenfold and more. It must be set
+    before torch is imported, and children inherit it.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
 
 
 def _parser(settings: Settings) -> argparse.ArgumentParser:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from workers.__main__ import SPIN_COUNT, calm_threads
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,3 +47,20 @@ class TestCommands:
         assert 1 == answer.returncode
         assert "make serve" in answer.stderr
         assert "Traceback" not in answer.stderr
+
+
+class TestCalmThreads:
+    def test_lets_threads_sleep_soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without a wish of the operator the spin count is low."""
+        monkeypatch.setattr(os, "environ", {})
+        calm_threads()
+
+        assert {"GOMP_SPINCOUNT": SPIN_COUNT} == os.environ
+
+    @pytest.mark.parametrize("wish", [{"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "ACTIVE"}])
+    def test_an_operator_knows_better(self, monkeypatch: pytest.MonkeyPatch, wish: dict[str, str]) -> None:
+        """What is set already stays, and nothing is set beside it."""
+        monkeypatch.setattr(os, "environ", dict(wish))
+        calm_threads()
+
+        assert wish == os.environ
