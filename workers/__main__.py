@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from services.config import Settings, load_settings
 from services.errors import InvalidInputError
 
-
 SPIN_COUNT = "3000"  # docs/decisions/0016
 
 
