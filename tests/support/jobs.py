@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.wiring import Wiring
 from services.jobs.dispatch import NullDispatcher
+from services.jobs.transactions import PatientTransactions
 from services.jobs.types import Job
 from services.pipelines.resources import ModelCache, Resources
 from workers.runner import JobRunner, WorkerProcess
@@ -14,6 +15,7 @@ _CACHE = ModelCache(size=2)
 def run_here(wiring: Wiring, job_id: str) -> Job:
     """Claim and run a job, and return it as it ended."""
     resources = Resources(wiring.sessions, wiring.store, wiring.settings, _CACHE)
+    transactions = PatientTransactions(wiring.sessions, wiring.sessions, wiring.settings.lease_s)
     process = WorkerProcess(name="test", stopping=lambda: False, end=lambda: None)
-    JobRunner(resources, NullDispatcher(), process).run(job_id)
+    JobRunner(resources, transactions, NullDispatcher(), process).run(job_id)
     return wiring.jobs.get(job_id)
