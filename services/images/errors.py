@@ -6,6 +6,9 @@ single `except`. A rejected file never takes the rest of its batch with it.
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 from services.errors import KaryobridgeError
 
 
@@ -196,6 +199,24 @@ class ZipTooManyMembersError(UploadRejectedError):
 
     code = "zip_too_many_members"
     title = "The archive has too many members"
+
+
+# What decoders of pictures, Pillow and tifffile alike, were seen to raise on damaged bytes.
+DAMAGED_BYTES_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+    BufferError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
 
 
 def shown(name: str, limit: int = 120) -> str:

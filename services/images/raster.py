@@ -8,13 +8,13 @@ it against the others.
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 from PIL import Image
 
 from services.images.errors import (
+    DAMAGED_BYTES_ERRORS,
     CorruptFileError,
     TimeSeriesError,
     TooManyPixelsError,
@@ -33,22 +33,7 @@ _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _BYTES_PER_PNG_PIXEL = 8
 _BYTE_BITS = 8
 # Everything that Pillow's two plugins were seen to raise on damaged bytes.
-_LIBRARY_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    AssertionError,
-    RuntimeError,
-    MemoryError,
-    BufferError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
+_LIBRARY_ERRORS = (SyntaxError, *DAMAGED_BYTES_ERRORS)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 

@@ -7,14 +7,13 @@ the names found inside the upload.
 from __future__ import annotations
 
 import math
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 import tifffile
 
 from services.images.errors import (
+    DAMAGED_BYTES_ERRORS,
     AmbiguousChannelsError,
     CorruptFileError,
     PlanesDifferError,
@@ -48,22 +47,7 @@ _LABEL_TYPES = _PICTURE_TYPES | {"uint32", "int8", "int16", "int32"}
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 _MAX_SEGMENTS = 200_000
 # Everything that tifffile and its codecs were seen to raise on damaged bytes.
-_LIBRARY_ERRORS = (
-    tifffile.TiffFileError,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    AssertionError,
-    RuntimeError,
-    MemoryError,
-    BufferError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
+_LIBRARY_ERRORS = (tifffile.TiffFileError, *DAMAGED_BYTES_ERRORS)
 
 
 def read_tiff(stream: BinaryIO, size_bytes: int, limits: Limits) -> Picture:
