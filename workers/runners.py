@@ -20,6 +20,9 @@ PIPELINES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "segmentation": "services.pipelines.segmentation",
         "segmenter_training": "services.pipelines.segmenter_training",
+        "classification": "services.pipelines.classification",
+        "scoring": "services.pipelines.scoring",
+        "classifier_training": "services.pipelines.classifier_training",
         "artifact_import": "services.pipelines.artifact_import",
         "diagnostic": "services.pipelines.diagnostic",
     }

@@ -10,8 +10,11 @@ from typing import Final
 from services.jobs.errors import UnknownKindError
 from services.jobs.params import (
     ArtifactImportParams,
+    ClassificationParams,
+    ClassifierTrainingParams,
     DiagnosticParams,
     JobParams,
+    ScoringParams,
     SegmentationParams,
     SegmenterTrainingParams,
 )
@@ -73,6 +76,34 @@ _SPECS: Final = (
         unit="epochs",
         max_run_s=48 * HOUR_S,
         artifact_roles=MappingProxyType({"segmenter": "segmenter"}),
+        progress_by_items=False,
+    ),
+    KindSpec(
+        kind="classification",
+        queue="gpu",
+        priority=PRIORITY_SAMPLE,
+        params_model=ClassificationParams,
+        unit="packs",
+        max_run_s=24 * HOUR_S,
+        artifact_roles=MappingProxyType({"classifier": "classifier"}),
+    ),
+    KindSpec(
+        kind="scoring",
+        queue="gpu",
+        priority=PRIORITY_SAMPLE,
+        params_model=ScoringParams,
+        unit="images",
+        max_run_s=24 * HOUR_S,
+        artifact_roles=MappingProxyType({"segmenter": "segmenter", "classifier": "classifier"}),
+    ),
+    KindSpec(
+        kind="classifier_training",
+        queue="gpu",
+        priority=PRIORITY_TRAINING,
+        params_model=ClassifierTrainingParams,
+        unit="epochs",
+        max_run_s=72 * HOUR_S,
+        artifact_roles=MappingProxyType({"classifier": "classifier"}),
         progress_by_items=False,
     ),
     KindSpec(
