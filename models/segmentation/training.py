@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from torch.nn import functional
 
+from models.precision import autocast_dtype
 from models.segmentation import network
 from models.segmentation.augmentation import AugmentationRanges, random_crop
 from models.segmentation.flows import flow_targets
@@ -104,7 +105,7 @@ class SegmenterTrainer:
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
         )
-        self._autocast_dtype = _autocast_dtype(config.precision, device)
+        self._autocast_dtype = autocast_dtype(config.precision, device)
 
     def run_epoch(self, check: Callable[[], None] = lambda: None) -> float:
         """Train one epoch and return its mean loss; `check` is called before every batch."""
@@ -218,15 +219,3 @@ def _prepare(labelled: LabelledImage, scale: float) -> _Prepared:
 def _resize_labels(labels: NDArray[np.integer[Any]], size: tuple[int, int]) -> NDArray[np.int32]:
     resized = cv2.resize(labels.astype(np.float64), size, interpolation=cv2.INTER_NEAREST)
     return np.asarray(resized).astype(np.int32)
-
-
-def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """bfloat16 where the hardware multiplies it natively; elsewhere it is slower than float32."""
-    if precision not in {"auto", "float32", "bfloat16"}:
-        raise ValueError(f"precision is {precision!r}; use 'auto', 'float32' or 'bfloat16'.")
-    if precision == "float32":
-        return None
-    native = (
-        torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch has no public name for it
-    )
-    return torch.bfloat16 if precision == "bfloat16" or native else None

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from services.artifacts.promotion import check_promotion
 from services.artifacts.repository import ArtifactRepository
 from services.artifacts.types import (
     ArtifactAlias,
@@ -104,9 +105,18 @@ class ArtifactService:
         return self._repository.with_content(kind, name, _digest(manifest, stored))
 
     def set_alias(self, kind: str, name: str, alias: str, version: int) -> ArtifactVersion:
-        """Point an alias at an existing version; raises `NotFoundError` if there is no such version."""
+        """Point an alias at an existing version.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such version.
+        PromotionRefusedError
+            The alias is ``production``, and the version was not measured.
+        """
         check_name(alias, "alias")
         found = self.get(kind, name, str(version))
+        check_promotion(found, alias)
         self._repository.set_alias(kind, name, alias, version)
         return found
 

@@ -1,20 +1,29 @@
 """Uploaded weights, checked by loading them, become an artifact version in safetensors.
 
-An upload may be safetensors or an official Cellpose 1-3 checkpoint; the latter is read with
-``weights_only``, so no code in it ever runs. This is a job because the API process has no torch.
+An upload may be safetensors or an official checkpoint (Cellpose 1-3 for a segmenter, torchvision's
+ResNet-18 for a classifier); the latter is read with ``weights_only``, so no code in it ever runs. This
+is a job because the API process has no torch.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version as installed_version
+from types import MappingProxyType
+from typing import Any, Final
 
-from models.segmentation import network
+import models.classification.network as classifier_network
+import models.segmentation.network as segmenter_network
 from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
 from services.jobs.context import JobContext
 from services.jobs.params import ArtifactImportParams
 from services.pipelines.resources import Resources
 from services.pipelines.segmenter_manifest import segmenter_manifest
+
+Converted = tuple[dict[str, Any], bytes]
+Convert = Callable[[ArtifactImportParams, bytes, Mapping[str, Any]], Converted]
 
 
 def run(context: JobContext, resources: Resources) -> dict[str, Any]:
@@ -23,20 +32,13 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     Raises
     ------
     InvalidInputError
-        The bytes are not weights of a Cellpose 1-3 network.
+        The bytes are not weights of a network that this kind of artifact can be.
     """
     params = ArtifactImportParams.model_validate(context.job.params)
+    # Jobs that were queued before classifiers could be imported do not name their kind.
+    kind = context.job.inputs.get("kind", "segmenter")
     filename = context.job.inputs["filename"]
     content = resources.store.get(context.job.inputs["object_key"])
-    try:
-        net = network.from_bytes(content)
-    except network.WeightsError as error:
-        raise InvalidInputError(
-            f"{context.job.inputs['filename']} cannot be used: {error}", "file"
-        ) from error
-    if params.diameter_px is not None:
-        net.diam_labels.data.fill_(params.diameter_px)
-    weights = network.to_safetensors(net)
     about: dict[str, Any] = {
         "licence": params.licence,
         "description": params.description,
@@ -48,13 +50,46 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
             "sha256": context.job.inputs["sha256"],
         },
     }
-    manifest = segmenter_manifest(params.name, net, weights, float(net.diam_labels.item()), about)
+    try:
+        manifest, weights = CONVERTERS[kind](params, content, about)
+    except (segmenter_network.WeightsError, classifier_network.WeightsError) as error:
+        raise InvalidInputError(f"{filename} cannot be used: {error}", "file") from error
     with resources.session_factory.begin() as session:
         version = ArtifactService(session, resources.store).add(
-            "segmenter", params.name, manifest, {"weights.safetensors": weights}, job_id=context.job.id
+            kind, params.name, manifest, {"weights.safetensors": weights}, job_id=context.job.id
         )
     return {
         "artifact": version.ref,
         "weights_sha256": manifest["weights_sha256"],
-        "links": {"artifact": f"/v1/artifacts/segmenter/{version.ref}"},
+        "links": {"artifact": f"/v1/artifacts/{kind}/{version.ref}"},
     }
+
+
+def _segmenter(params: ArtifactImportParams, content: bytes, about: Mapping[str, Any]) -> Converted:
+    net = segmenter_network.from_bytes(content)
+    if params.diameter_px is not None:
+        net.diam_labels.data.fill_(params.diameter_px)
+    weights = segmenter_network.to_safetensors(net)
+    return segmenter_manifest(params.name, net, weights, float(net.diam_labels.item()), about), weights
+
+
+def _classifier(params: ArtifactImportParams, content: bytes, about: Mapping[str, Any]) -> Converted:
+    """Convert a ResNet-18 to train from: without canvas, scale and calibration it cannot classify."""
+    net = classifier_network.from_bytes(content)
+    weights = classifier_network.to_safetensors(net)
+    manifest = {
+        "kind": "classifier",
+        "name": params.name,
+        "architecture": "resnet18",
+        "num_classes": net.fc.out_features,
+        "trained": False,
+        "weights_sha256": classifier_network.sha256_of(weights),
+        "libraries": {"python": platform.python_version(), "torch": installed_version("torch")},
+        **about,
+    }
+    return manifest, weights
+
+
+CONVERTERS: Final[Mapping[str, Convert]] = MappingProxyType(
+    {"segmenter": _segmenter, "classifier": _classifier}
+)

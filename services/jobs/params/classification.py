@@ -81,6 +81,9 @@ class ClassifierTrainingParams(JobParams):
         description="Groups (slides) to keep out of training and validation and to report apart.",
     )
     evaluate_test: bool = Field(True, description="Look at the test split once, when all is chosen.")
+    half_precision: bool = Field(
+        False, description="Store the weights as float16, half the size; figures are of what is stored."
+    )
     licence: str | None = Field(None, max_length=200, description="SPDX expression or a short text.")
     description: str = Field("", max_length=4000)
 

@@ -1,0 +1,1 @@
+"""Experiments with the classifier on labelled metaphases; none of them is a timed test."""

@@ -1,0 +1,321 @@
+"""Training a ResNet-18 on canvases, an epoch at a time, so that a caller can stop and resume.
+
+Which crops an epoch shows, in which order, and how each is varied follows from the seed and the epoch
+alone; a run that was cut and resumed ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import safetensors.torch
+import torch
+from sklearn.metrics import average_precision_score
+from torch.nn import functional
+
+from models.classification import network
+from models.classification.augmentation import Augmentation, EpochDraws, augment
+from models.classification.classifier import Classifier, ClassifierSpec
+from models.precision import autocast_dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+_ORDER_STREAM = 0x0D3
+_MIN_BATCH = 2  # batch normalisation has no variance of a single crop
+_ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train; the defaults are the paper's (appendix B.2).
+
+    Attributes
+    ----------
+    schedule
+        ``constant`` learning rate, or ``cosine`` from it to zero over the planned epochs.
+    class_weights
+        Weigh the loss of a class by its inverse frequency.
+    over_sampling
+        Draw both classes equally often, with repetition; an epoch keeps its length.
+    patience_epochs
+        Stop when validation average precision has not risen for so many epochs, and keep the best
+        epoch. None: all epochs are run, and the last one counts.
+    """
+
+    epochs: int = 50
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    class_weights: bool = False
+    over_sampling: bool = False
+    patience_epochs: int | None = None
+    seed: int = 0
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class LabelledCanvases:
+    """Crops with their classes.
+
+    Attributes
+    ----------
+    canvases : (N, 3, S, S) uint8
+    labels : (N,) int64
+        0 normal, 1 aberration.
+    """
+
+    canvases: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together."""
+        if len(self.canvases) != len(self.labels):
+            raise ValueError(f"{len(self.canvases)} canvases have {len(self.labels)} labels.")
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch: mean losses, and on validation F1 at probability 0.5 and average precision.
+
+    None where validation has no crop, or no aberration.
+    """
+
+    loss: float
+    val_loss: float | None
+    val_f1: float | None
+    val_average_precision: float | None
+
+
+class ClassifierTrainer:
+    """Holds network, optimiser and data between epochs.
+
+    Parameters
+    ----------
+    net
+        Trained in place; `network.build(seed=…)` for a new one.
+    train, validation
+        Neither may share a slide with the other; that is the caller's duty.
+    spec
+        Preprocessing and normalisation that the canvases were made with.
+
+    Raises
+    ------
+    ValueError
+        Training has fewer than two crops, or only one class.
+    """
+
+    def __init__(
+        self,
+        net: network.ResNet18,
+        train: LabelledCanvases,
+        validation: LabelledCanvases,
+        *,
+        spec: ClassifierSpec,
+        config: TrainingConfig,
+        device: torch.device,
+    ) -> None:
+        if len(np.unique(train.labels)) < network.NUM_CLASSES:
+            raise ValueError("Training needs crops of both classes, normal and aberration.")
+        self.config = config
+        self.device = device
+        self.spec = spec
+        self.history: list[EpochRecord] = []
+        self.best_epoch = 0
+        self.net = net.to(device)
+        _channels_last(self.net)
+        self._train = train
+        self._validation = validation
+        self._best_state: dict[str, torch.Tensor] | None = None
+        self._optimiser = torch.optim.AdamW(  # without decay it is Adam
+            self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self._autocast_dtype = autocast_dtype(config.precision, device)
+        self._class_weights = _class_weights(train.labels).to(device) if config.class_weights else None
+        self._mean = torch.tensor(spec.mean).view(1, 3, 1, 1)
+        self._std = torch.tensor(spec.std).view(1, 3, 1, 1)
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience is at its end."""
+        patience = self.config.patience_epochs
+        stale = patience is not None and self.epoch - self.best_epoch >= patience and self.epoch > 0
+        return self.epoch >= self.config.epochs or stale
+
+    def run_epoch(self, check: Callable[[], None] = lambda: None) -> EpochRecord:
+        """Train one epoch and validate; `check` is called before every batch."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        self.net.train()
+        total, count = 0.0, 0
+        draws = EpochDraws(len(self._train), self.config.seed, self.epoch)
+        for rows in self._batches():
+            check()
+            loss = self._step(rows, draws)
+            total, count = total + loss * len(rows), count + len(rows)
+        record = self._validated(total / count)
+        self.history.append(record)
+        self._remember_best(record)
+        return record
+
+    def weights(self, *, half: bool = False) -> bytes:
+        """Safetensors of the network that counts: the best epoch's with patience, else the last one's."""
+        net = network.from_state_dict(self._best_state or self.net.state_dict())
+        return network.to_safetensors(net, half=half)
+
+    def checkpoint(self) -> bytes:
+        """Everything an exact resume needs, as safetensors (no pickle)."""
+        tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
+        for index, state in self._optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{name}": state[name] for name in _ADAM_STATE}
+        if self._best_state is not None:
+            tensors |= {f"best.{name}": tensor for name, tensor in self._best_state.items()}
+        rows = [[math.nan if v is None else v for v in vars(record).values()] for record in self.history]
+        tensors["history"] = torch.tensor(rows, dtype=torch.float64)
+        tensors["best_epoch"] = torch.tensor(self.best_epoch)
+        return safetensors.torch.save({k: t.detach().cpu().contiguous() for k, t in tensors.items()})
+
+    def resume(self, content: bytes) -> None:
+        """Continue from the bytes of `checkpoint`, made with the same data and configuration."""
+        tensors = safetensors.torch.load(content)
+        self.history = [
+            EpochRecord(row[0], *(None if math.isnan(v) else v for v in row[1:]))
+            for row in tensors.pop("history").tolist()
+        ]
+        self.best_epoch = int(tensors.pop("best_epoch"))
+        self.net.load_state_dict(_under("net.", tensors))
+        self._best_state = _under("best.", tensors) or None
+        optimiser_state = self._optimiser.state_dict()
+        for key, tensor in _under("adam.", tensors).items():
+            index, name = key.split(".", 1)
+            optimiser_state["state"].setdefault(int(index), {})[name] = tensor
+        self._optimiser.load_state_dict(optimiser_state)
+
+    def _learning_rate(self) -> float:
+        if self.config.schedule == "constant":
+            return self.config.learning_rate
+        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * self.epoch / self.config.epochs))
+
+    def _batches(self) -> Iterator[NDArray[np.int64]]:
+        """Rows of the training set, in batches of at least two."""
+        rng = np.random.default_rng([_ORDER_STREAM, self.config.seed, self.epoch])
+        labels = self._train.labels
+        if self.config.over_sampling:
+            halves = [
+                rng.choice(np.nonzero(labels == label)[0], (len(labels) + label) // 2, replace=True)
+                for label in range(network.NUM_CLASSES)
+            ]
+            order = rng.permutation(np.concatenate(halves))
+        else:
+            order = rng.permutation(len(labels))
+        starts = list(range(0, len(order), self.config.batch_size))
+        if len(starts) > 1 and len(order) - starts[-1] < _MIN_BATCH:
+            starts.pop()  # the last crop joins the batch before it
+        for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
+            yield order[start:stop]
+
+    def _step(self, rows: NDArray[np.int64], draws: EpochDraws) -> float:
+        canvases = torch.from_numpy(self._train.canvases[rows]).to(torch.float32) / 255.0
+        images = augment(canvases, self.config.augmentation, draws.of(rows))
+        images = ((images - self._mean) / self._std).to(self.device, memory_format=torch.channels_last)
+        labels = torch.from_numpy(self._train.labels[rows]).to(self.device)
+        enabled = self._autocast_dtype is not None
+        with torch.autocast(self.device.type, dtype=self._autocast_dtype, enabled=enabled):
+            logits = self.net(images)
+        loss = functional.cross_entropy(logits.float(), labels, weight=self._class_weights)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimiser.step()
+        return float(loss.item())
+
+    def _validated(self, loss: float) -> EpochRecord:
+        labels = self._validation.labels
+        if len(labels) == 0:
+            return EpochRecord(loss, None, None, None)
+        scorer = Classifier(network.to_safetensors(self.net), self.spec, self.device)
+        scores = scorer.score(self._validation.canvases)
+        margin = (scores.logits[:, 1] - scores.logits[:, 0]).astype(np.float64)
+        val_loss = float(np.logaddexp(0.0, np.where(labels == 1, -margin, margin)).mean())
+        if not labels.any():
+            return EpochRecord(loss, val_loss, None, None)
+        called = margin >= 0
+        found = int((called & (labels == 1)).sum())
+        f1 = 2.0 * found / max(int(called.sum()) + int(labels.sum()), 1)
+        return EpochRecord(loss, val_loss, f1, float(average_precision_score(labels, margin)))
+
+    def _remember_best(self, record: EpochRecord) -> None:
+        if self.config.patience_epochs is None:
+            self.best_epoch = self.epoch
+            return
+        earlier = [r.val_average_precision or 0.0 for r in self.history[:-1]]
+        if (record.val_average_precision or 0.0) > max(earlier, default=-1.0):
+            self.best_epoch = self.epoch
+            self._best_state = {name: t.detach().cpu().clone() for name, t in self.net.state_dict().items()}
+
+
+def normalisation_of(canvases: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel of training canvases in [0, 1].
+
+    Parameters
+    ----------
+    canvases : (N, 3, S, S) uint8
+
+    Returns
+    -------
+    mean, std
+        Three numbers each, rounded to four digits; a channel without contrast gets std 1.
+    """
+    planes = np.moveaxis(canvases, 1, 0).reshape(canvases.shape[1], -1)
+    mean = [round(float(plane.mean(dtype=np.float64)) / 255.0, 4) for plane in planes]
+    std = [round(float(plane.std(dtype=np.float64)) / 255.0, 4) or 1.0 for plane in planes]
+    return mean, std
+
+
+def thinned(labels: NDArray[np.int64], normal_ratio: float | None, seed: int) -> NDArray[np.int64]:
+    """Rows of all aberrations and of at most `normal_ratio` normals for each, ascending.
+
+    Parameters
+    ----------
+    labels : (N,) int64
+    """
+    normals = np.nonzero(labels == 0)[0]
+    aberrations = np.nonzero(labels == 1)[0]
+    wanted = (
+        len(normals) if normal_ratio is None else min(len(normals), round(normal_ratio * len(aberrations)))
+    )
+    kept = np.random.default_rng(seed).permutation(normals)[:wanted]
+    return np.sort(np.concatenate([kept, aberrations]))
+
+
+def _class_weights(labels: NDArray[np.int64]) -> torch.Tensor:
+    """Inverse frequencies; the mean over crops is 1."""
+    counts = np.bincount(labels, minlength=network.NUM_CLASSES)
+    return torch.tensor(len(labels) / (network.NUM_CLASSES * counts), dtype=torch.float32)
+
+
+def _channels_last(net: torch.nn.Module) -> None:
+    """Lay convolution weights out as oneDNN and cuDNN like them best."""
+    for parameter in net.parameters():
+        if parameter.ndim == 4:  # noqa: PLR2004 - a convolution's weights
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}

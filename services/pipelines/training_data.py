@@ -1,0 +1,130 @@
+"""A data set version as a classifier sees it: canvases, labels and groups, split by split."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.classification.preprocessing import Preprocessing
+from models.classification.training import LabelledCanvases
+from models.segmentation.crops import CropPack
+from services.datasets.types import DatasetItem
+from services.errors import InvalidInputError
+from services.pipelines.canvases import canvases_of
+from services.storage.base import ObjectStore
+
+LEFT_OUT = "left_out"
+_LABELS = {"normal": 0, "aberration": 1}
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """Labelled crops of one split.
+
+    Attributes
+    ----------
+    crops
+        Canvases (N, 3, S, S) uint8 and labels (N,).
+    groups, chromosomes, crop_ids
+        One for each of the N crops.
+    """
+
+    crops: LabelledCanvases
+    groups: tuple[str, ...]
+    chromosomes: tuple[str, ...]
+    crop_ids: tuple[str, ...]
+
+    @property
+    def canvases(self) -> NDArray[np.uint8]:
+        """(N, 3, S, S) uint8."""
+        return self.crops.canvases
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) 0 normal, 1 aberration."""
+        return self.crops.labels
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self.crop_ids)
+
+
+def load_splits(
+    store: ObjectStore,
+    items: Sequence[DatasetItem],
+    preprocessing: Preprocessing,
+    left_out_groups: Sequence[str] = (),
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, SplitData]:
+    """Read a data set's labelled crops, each pack once.
+
+    Parameters
+    ----------
+    left_out_groups
+        Groups that become the split ``left_out``, whatever split they were in.
+    check
+        Called before every pack.
+
+    Returns
+    -------
+    dict
+        ``train``, ``val`` and ``test``, and ``left_out`` if groups were named. Crops keep the data
+        set's order. Unlabelled items are passed over.
+
+    Raises
+    ------
+    InvalidInputError
+        A left-out group is not in the data set.
+    """
+    labelled = [item for item in items if item.item_class in _LABELS]
+    unknown = sorted(set(left_out_groups) - {item.group for item in items})
+    if unknown:
+        raise InvalidInputError(
+            f"The data set has no group {unknown[0]!r}; its groups are in GET /v1/datasets.",
+            "leave_out_groups",
+        )
+    canvases = _canvases(store, labelled, preprocessing, check)
+    names = ["train", "val", "test"] + ([LEFT_OUT] if left_out_groups else [])
+    rows: dict[str, list[int]] = {name: [] for name in names}
+    for row, item in enumerate(labelled):
+        rows[LEFT_OUT if item.group in left_out_groups else item.split].append(row)
+    return {name: _split(labelled, canvases, chosen) for name, chosen in rows.items()}
+
+
+def _canvases(
+    store: ObjectStore,
+    items: Sequence[DatasetItem],
+    preprocessing: Preprocessing,
+    check: Callable[[], None],
+) -> NDArray[np.uint8]:
+    side = preprocessing.canvas_px
+    canvases = np.zeros((len(items), 3, side, side), np.uint8)
+    by_pack: dict[str, list[int]] = defaultdict(list)
+    for row, item in enumerate(items):
+        by_pack[item.pack_key].append(row)
+    for key, chosen in by_pack.items():
+        check()
+        pack = CropPack.from_npz(store.get(key))
+        first = items[chosen[0]]
+        canvases[chosen] = canvases_of(
+            pack,
+            [items[row].pack_index for row in chosen],
+            first.channels,
+            preprocessing,
+            rendered=first.origin != "segmented",
+        )
+    return canvases
+
+
+def _split(items: Sequence[DatasetItem], canvases: NDArray[np.uint8], rows: Sequence[int]) -> SplitData:
+    labels = np.array([_LABELS[items[row].item_class] for row in rows], np.int64)
+    return SplitData(
+        LabelledCanvases(canvases[list(rows)], labels),
+        tuple(items[row].group for row in rows),
+        tuple(items[row].chromosome for row in rows),
+        tuple(items[row].crop_id for row in rows),
+    )
