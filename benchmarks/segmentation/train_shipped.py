@@ -18,6 +18,7 @@ import torch
 from benchmarks.segmentation.dataset import read_metaphases
 from models.segmentation import network
 from models.segmentation.training import SegmenterTrainer, TrainingConfig, new_network
+from models.state_files import sha256_of
 
 SPEC = network.NetworkSpec(channels=(16, 32, 64, 128), diam_mean_px=40.0)
 
@@ -51,7 +52,7 @@ def main() -> None:
         print(f"epoch {trainer.epoch}/{config.epochs} loss {loss:.4f} {seconds:.1f} s", flush=True)
     weights = network.to_safetensors(trainer.net)
     (options.out / "weights.safetensors").write_bytes(weights)
-    print(f"{len(weights)} bytes, sha256 {network.sha256_of(weights)}")
+    print(f"{len(weights)} bytes, sha256 {sha256_of(weights)}")
 
 
 if __name__ == "__main__":

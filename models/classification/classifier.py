@@ -18,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.classification import network
 from models.classification.preprocessing import Preprocessing, PreprocessingError
+from models.state_files import WeightsError, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,13 +126,13 @@ class Classifier:
     def __init__(self, weights: bytes, spec: ClassifierSpec, device: torch.device) -> None:
         net = network.from_bytes(weights)
         if net.fc.out_features != len(CLASSES):
-            raise network.WeightsError(
+            raise WeightsError(
                 f"The network has {net.fc.out_features} classes, a classifier of translocations has 2: "
                 "it is a starting point for training."
             )
         self.spec = spec
         self.device = device
-        self.weights_sha256 = network.sha256_of(weights)
+        self.weights_sha256 = sha256_of(weights)
         self._batch = BATCH_ON_CUDA if device.type == "cuda" else BATCH_ON_CPU
         self._net = _folded(net).to(device)
         for parameter in self._net.parameters():

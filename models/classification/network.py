@@ -7,15 +7,13 @@ CPU build of torch from the package index.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import pickle
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import nn
+
+from models.state_files import WeightsError, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,13 +23,6 @@ NUM_FEATURES = 512
 _WIDTHS = (64, 128, 256, 512)
 _HEAD = ("fc.weight", "fc.bias")
 _COUNTER = "num_batches_tracked"  # missing from state dicts of old versions of torch
-
-
-class WeightsError(ValueError):
-    """The bytes are not weights of a ResNet-18."""
-
-    code: ClassVar[str] = "weights_invalid"
-    title: ClassVar[str] = "Weights invalid"
 
 
 class BasicBlock(nn.Module):
@@ -167,38 +158,10 @@ def from_bytes(content: bytes) -> ResNet18:
     WeightsError
         The bytes are neither, or hold another network.
     """
-    return from_state_dict(_read_state(content))
-
-
-def sha256_of(content: bytes) -> str:
-    """Hex digest that names weights in manifests and results."""
-    return hashlib.sha256(content).hexdigest()
+    return from_state_dict(read_state(content))
 
 
 def _stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         BasicBlock(in_channels, out_channels, stride), BasicBlock(out_channels, out_channels, 1)
     )
-
-
-def _read_state(content: bytes) -> dict[str, torch.Tensor]:
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError:
-        pass  # not safetensors: perhaps a checkpoint of torch
-    try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        KeyError,
-        ValueError,
-        UnicodeDecodeError,
-    ) as error:
-        raise WeightsError("Neither safetensors nor a PyTorch checkpoint of plain tensors.") from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]  # how many training scripts wrap it
-    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
-        raise WeightsError("The checkpoint is not a plain dictionary of tensors.")
-    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}

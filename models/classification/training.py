@@ -205,7 +205,7 @@ class ClassifierTrainer:
         optimiser_state = self._optimiser.state_dict()
         for key, tensor in _under("adam.", tensors).items():
             index, name = key.split(".", 1)
-            optimiser_state["state"].setdefault(int(index), {})[name] = tensor
+            optimiser_state["state"].setdefault(int(index), {})[name] = _laid_out(tensor)
         self._optimiser.load_state_dict(optimiser_state)
 
     def _learning_rate(self) -> float:
@@ -313,8 +313,16 @@ def _class_weights(labels: NDArray[np.int64]) -> torch.Tensor:
 def _channels_last(net: torch.nn.Module) -> None:
     """Lay convolution weights out as oneDNN and cuDNN like them best."""
     for parameter in net.parameters():
-        if parameter.ndim == 4:  # noqa: PLR2004 - a convolution's weights
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        parameter.data = _laid_out(parameter.data)
+
+
+def _laid_out(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a convolution's weights, or what the optimiser keeps of them, as channels last.
+
+    The fused optimiser walks through memory: weights and moments must lie alike.
+    """
+    is_convolution = tensor.ndim == 4  # noqa: PLR2004 - out, in, height, width
+    return tensor.contiguous(memory_format=torch.channels_last) if is_convolution else tensor
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

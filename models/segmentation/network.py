@@ -6,16 +6,14 @@ width from the weights, so a slimmer network that suits a CPU and an official ch
 
 from __future__ import annotations
 
-import hashlib
-import io
-import pickle
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import safetensors.torch
 import torch
 from cellpose.resnet_torch import CPnet
-from safetensors import SafetensorError
+
+from models.state_files import WeightsError, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +24,6 @@ KERNEL_PX = 3
 NUM_LEVELS = 4
 _WIDTH_KEY = "downsample.down.res_down_{level}.conv.conv_0.2.weight"
 _TRANSFORMER_KEY = "W2"  # present in Cellpose 4 (Cellpose-SAM) checkpoints only
-
-
-class WeightsError(ValueError):
-    """The bytes are not weights of a Cellpose 1-3 network."""
-
-    code: ClassVar[str] = "weights_invalid"
-    title: ClassVar[str] = "Weights invalid"
 
 
 @dataclass(frozen=True)
@@ -113,30 +104,4 @@ def from_bytes(content: bytes) -> CPnet:
     WeightsError
         If the bytes are neither, or hold another network.
     """
-    return from_state_dict(_read_state(content))
-
-
-def sha256_of(content: bytes) -> str:
-    """Hex digest that names weights in manifests and results."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def _read_state(content: bytes) -> dict[str, torch.Tensor]:
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError:
-        pass  # not safetensors: perhaps an official checkpoint
-    try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        KeyError,
-        ValueError,
-        UnicodeDecodeError,
-    ) as error:
-        raise WeightsError("Neither safetensors nor a PyTorch checkpoint of plain tensors.") from error
-    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
-        raise WeightsError("The checkpoint is not a plain dictionary of tensors.")
-    return state
+    return from_state_dict(read_state(content))

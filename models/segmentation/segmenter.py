@@ -28,6 +28,7 @@ from models.segmentation.errors import (
 from models.segmentation.normalisation import levels, rescaled
 from models.segmentation.postprocess import Instance, RemovalRules, refine
 from models.segmentation.windows import Stitcher, windows
+from models.state_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +123,7 @@ class CellposeSegmenter:
 
     Raises
     ------
-    network.WeightsError
+    WeightsError
         If the bytes are not weights of a Cellpose 1-3 network.
     DeviceUnavailableError
         If the device is not there.
@@ -130,7 +131,7 @@ class CellposeSegmenter:
 
     def __init__(self, weights: bytes, device: torch.device) -> None:
         _require_device(device)
-        self.weights_sha256 = network.sha256_of(weights)
+        self.weights_sha256 = sha256_of(weights)
         self.device = device
         self.net = network.from_bytes(weights).to(device=device, memory_format=torch.channels_last).eval()
         self.diam_mean_px = float(self.net.diam_mean.item())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-import torch
 from numpy.typing import NDArray
 from skimage.draw import disk, polygon
 
@@ -16,15 +14,6 @@ from models.segmentation import network
 from models.segmentation.training import TrainingConfig, new_network
 
 ROOT = Path(__file__).parents[4]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread: networks this small gain nothing from more, and wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

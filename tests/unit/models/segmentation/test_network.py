@@ -11,7 +11,8 @@ import torch
 from cellpose.resnet_torch import CPnet
 
 from models.segmentation import network
-from models.segmentation.network import NetworkSpec, WeightsError
+from models.segmentation.network import NetworkSpec
+from models.state_files import WeightsError, sha256_of
 
 TINY = NetworkSpec(channels=(2, 2, 2, 4), diam_mean_px=20.0)
 
@@ -40,7 +41,7 @@ class TestFromBytes:
 
         first, second = network.to_safetensors(net), network.to_safetensors(net)
 
-        assert network.sha256_of(first) == network.sha256_of(second)
+        assert sha256_of(first) == sha256_of(second)
 
     def test_official_checkpoint_loads(self) -> None:
         """A state dict saved by Cellpose itself, at the official width, is read with its values."""

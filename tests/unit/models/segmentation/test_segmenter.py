@@ -21,6 +21,7 @@ from models.segmentation.errors import (
 from models.segmentation.metrics import count_matches, overlap_of
 from models.segmentation.normalisation import normalise
 from models.segmentation.segmenter import CellposeSegmenter, SegmentationParams
+from models.state_files import WeightsError
 
 CPU = torch.device("cpu")
 
@@ -232,7 +233,7 @@ class TestConstructor:
 
     def test_other_bytes_are_no_weights(self) -> None:
         """Weights that do not load are refused at once."""
-        with pytest.raises(network.WeightsError):
+        with pytest.raises(WeightsError):
             CellposeSegmenter(b"none", CPU)
 
 

@@ -1,0 +1,55 @@
+"""Weights in files: safetensors, or checkpoints of torch, which are read without running anything."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import warnings
+from typing import ClassVar
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, UnicodeDecodeError)
+
+
+class WeightsError(ValueError):
+    """The bytes are not weights of the wanted network."""
+
+    code: ClassVar[str] = "weights_invalid"
+    title: ClassVar[str] = "Weights invalid"
+
+
+def read_state(content: bytes) -> dict[str, torch.Tensor]:
+    """Read a state dict; checkpoints of torch are read with ``weights_only``.
+
+    The wrappings of common training scripts are taken off: a dictionary under ``state_dict``, and the
+    prefix ``module.`` of networks that were trained on several GPUs.
+
+    Raises
+    ------
+    WeightsError
+        The bytes are neither, or hold something else than tensors.
+    """
+    try:
+        return safetensors.torch.load(content)
+    except SafetensorError:
+        pass  # not safetensors: perhaps a checkpoint of torch
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a strange pickle protocol, for example, is refused anyway
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise WeightsError("Neither safetensors nor a PyTorch checkpoint of plain tensors.") from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
+        raise WeightsError("The checkpoint is not a plain dictionary of tensors.")
+    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def sha256_of(content: bytes) -> str:
+    """Hex digest that names weights in manifests and results."""
+    return hashlib.sha256(content).hexdigest()
