@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     redispatch_after_s: int = Field(15, ge=1, description="A queued job unsent for longer is re-sent.")
     job_max_attempts: int = Field(3, ge=1)
     retry_backoff_s: float = Field(5.0, ge=0, description="Doubles with every attempt.")
+    checkpoint_every_s: float = Field(60.0, ge=0, description="How often a training keeps its state.")
     gpu_queue: str = "gpu"
     cpu_queue: str = "cpu"
 

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, required=True)
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, help="instead of the arm's own")
+    parser.add_argument("--steps", type=int, help="instead of the arm's own")
     parser.add_argument("--test", action="store_true", help="also score the test slides")
     parser.add_argument("--threads", type=int, default=1, help="of torch; processes scale better")
     arguments = parser.parse_args()
@@ -63,9 +63,9 @@ def run(
 ) -> None:
     """Train one arm in one scenario from one seed, and write its logits."""
     arm = ARMS[name]
-    if arguments.epochs:
-        arm = replace(arm, training=replace(arm.training, epochs=arguments.epochs))
-    path = arguments.out / f"{name}.{scenario}.{seed}.{arm.training.epochs}.json"
+    if arguments.steps:
+        arm = replace(arm, steps=arguments.steps)
+    path = arguments.out / f"{name}.{scenario}.{seed}.{arm.steps}.json"
     claim = path.with_suffix(".running")
     if path.exists() or (claim.exists() and time.time() - claim.stat().st_mtime < 3600):
         return
@@ -128,12 +128,13 @@ def train(
         canvases(validation, arm.preprocessing), np.array([c.label for c in validation], np.int64)
     )
     mean, std = normalisation_of(chosen.canvases)
+    epochs = max(1, round(arm.steps * arm.training.batch_size / len(chosen)))
     trainer = ClassifierTrainer(
         network.build(seed=seed),
         chosen,
         held,
         spec=ClassifierSpec(arm.preprocessing, (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])),
-        config=replace(arm.training, seed=seed),
+        config=replace(arm.training, seed=seed, epochs=epochs),
         device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
     )
     while not trainer.finished:

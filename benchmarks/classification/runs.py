@@ -65,15 +65,15 @@ class Run:
         return tuple(name for name, part in self.parts.items() if len(part.labels))
 
 
-def read_runs(folder: Path, epochs: int | None = None) -> list[Run]:
-    """Runs of every known arm in its own number of epochs, or in `epochs`, by arm, scenario and seed."""
+def read_runs(folder: Path, steps: int | None = None) -> list[Run]:
+    """Runs of every known arm with its own number of steps, or with `steps`, by arm, scenario and seed."""
     order = {name: index for index, name in enumerate(ARMS)}
     runs = []
     for path in folder.glob("*.json"):
         stored = json.loads(path.read_text(encoding="utf-8"))
         planned = int(path.stem.rsplit(".", 1)[1])
         arm = ARMS.get(stored["arm"])
-        if arm is None or planned != (epochs or arm.training.epochs):
+        if arm is None or planned != (steps or arm.steps):
             continue
         parts = {name: _part(scores) for name, scores in stored["scores"].items() if scores}
         runs.append(Run(stored["arm"], stored["scenario"], stored["seed"], stored["seconds"], parts))

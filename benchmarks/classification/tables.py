@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results" / "classification.md"
 FOLDER = PAGE.with_suffix("")
 TEMPLATE = Path(__file__).parent / "templates" / "results.md"
-BASELINE = "paper"
+BASELINE = "paper-sampled"
 NATURAL, THINNED = None, 10
 HEADINGS = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
 
@@ -39,14 +39,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=Path, default=Path("var/benchmarks/classification"))
-    parser.add_argument("--epochs", type=int, help="of the runs, where not the arm's own")
+    parser.add_argument("--steps", type=int, help="of the runs, where not the arm's own")
     parser.add_argument("--final", nargs="+", help="arms of the last tables; all that ran on known lines")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--data", type=Path, help="image set, to make the crops of the galleries again")
     parser.add_argument("--pictured", default=BASELINE, help="the arm whose mistakes are shown")
     parser.add_argument("--hardware", default="2 cores of an Intel Xeon, no GPU")
     options = parser.parse_args()
-    runs = read_runs(options.runs, options.epochs)
+    runs = read_runs(options.runs, options.steps)
     tables = all_tables(runs, options.final)
     if not options.write:
         print("\n\n".join(f"## {name}\n\n{table}" for name, table in tables.items()))

@@ -27,6 +27,7 @@ MIN_FOCUS_SPREAD = 0.1
 MIN_FOCUS_PX = 20
 SMOOTHING_PX = 1.0  # the camera's noise is finer than what focus blurs
 MAD_TO_SD = 1.4826
+ARM_HALF_WIDTHS = 0.5  # shorter branches of a skeleton are bumps of the outline
 
 _SQUARE = ndimage.generate_binary_structure(2, 2)
 _NEIGHBOURS = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
@@ -126,3 +127,62 @@ def saturated_share(pixels: NDArray[np.integer[Any]], mask: NDArray[np.bool_]) -
     if not mask.any():
         return 0.0
     return float((pixels[:, mask] >= np.iinfo(pixels.dtype).max).mean(axis=1).max())
+
+
+def shape_of(mask: NDArray[np.bool_]) -> Shape:
+    """Measure an outline; mask is (H, W) bool with at least one pixel."""
+    ys, xs = np.nonzero(mask)
+    tight = np.pad(largest_piece(mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]), 2)
+    distances = cv2.distanceTransform(tight.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Bumps of one pixel would each grow a branch of the skeleton.
+    smooth = cv2.GaussianBlur(tight.astype(np.float32), (0, 0), 1.5) > 0.5
+    skeleton = skeletonize(smooth if smooth.any() else tight)
+    half_width_px = float(np.median(distances[skeleton]))
+    arms = _count_arms(skeleton, distances, half_width_px)
+    return Shape(roundness_and_solidity(tight)[1], arms, half_width_px, float(distances.max()))
+
+
+def _count_arms(skeleton: NDArray[np.bool_], distances: NDArray[Any], half_width_px: float) -> int:
+    """Count the free ends of a skeleton that reach beyond the disc in which they begin."""
+    neighbours = ndimage.convolve(skeleton.astype(np.int32), _NEIGHBOURS, mode="constant")
+    branching = skeleton & (neighbours >= 3)
+    ends = skeleton & (neighbours == 1)
+    if not branching.any():
+        return int(ends.sum())
+    away = ndimage.distance_transform_edt(~branching)
+    pieces, count = ndimage.label(skeleton & (away > 1.0), _SQUARE)
+    at_branch = np.argwhere(branching)
+    arms = 0
+    for piece in range(1, count + 1):
+        own = pieces == piece
+        tips = np.argwhere(own & ends)
+        if len(tips) == 0:
+            continue
+        near = at_branch[int(np.argmin(((at_branch - tips[0]) ** 2).sum(axis=1)))]
+        arms += int(own.sum()) + 1 - float(distances[tuple(near)]) > ARM_HALF_WIDTHS * half_width_px
+    return arms
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All measures of one crop; `shape` is None of an empty mask."""
+
+    area_px: int
+    focus: float
+    saturated: float
+    shape: Shape | None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is usual in a selection; None where too few crops tell.
+
+    Attributes
+    ----------
+    log_area, focus, log_half_width
+        Of ln(area in px), of `focus_of`, and of ln(half width in px).
+    """
+
+    log_area: Usual | None
+    focus: Usual | None
+    log_half_width: Usual | None

@@ -161,13 +161,14 @@ class ClassifierTrainer:
 
     def run_epoch(self, check: Callable[[], None] = lambda: None) -> EpochRecord:
         """Train one epoch and validate; `check` is called before every batch."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._learning_rate()
         self.net.train()
         total, count = 0.0, 0
         draws = EpochDraws(len(self._train), self.config.seed, self.epoch)
-        for rows in self._batches():
+        batches = list(self._batches())
+        for index, rows in enumerate(batches):
             check()
+            for group in self._optimiser.param_groups:
+                group["lr"] = self._learning_rate(self.epoch + index / len(batches))
             loss = self._step(rows, draws)
             total, count = total + loss * len(rows), count + len(rows)
         record = self._validated(total / count)
@@ -208,10 +209,10 @@ class ClassifierTrainer:
             optimiser_state["state"].setdefault(int(index), {})[name] = _laid_out(tensor)
         self._optimiser.load_state_dict(optimiser_state)
 
-    def _learning_rate(self) -> float:
+    def _learning_rate(self, epochs_done: float) -> float:
         if self.config.schedule == "constant":
             return self.config.learning_rate
-        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * self.epoch / self.config.epochs))
+        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * epochs_done / self.config.epochs))
 
     def _batches(self) -> Iterator[NDArray[np.int64]]:
         """Rows of the training set, in batches of at least two."""

@@ -131,6 +131,15 @@ class JobContext:
             self._run(lambda leases: leases.tell(self._claim, untold, counts=counts), durable=False)
             self._told_at = time.monotonic()
 
+    def saved(self) -> None:
+        """Tell that a checkpoint was stored, so that however often a worker dies, the job goes on.
+
+        Raises
+        ------
+        LeaseLostError
+        """
+        self._run(lambda leases: leases.saved(self._claim, budget=self._budget), durable=False)
+
     def record(
         self, item: JobItem, outputs: JsonObject, write: Callable[[Session], None] | None = None
     ) -> None:

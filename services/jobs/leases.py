@@ -140,6 +140,10 @@ class LeaseRepository:
             }
         self._change(claim, **values)
 
+    def saved(self, claim: Claim, *, budget: int) -> None:
+        """Note that this attempt kept something: attempts that bring nothing are counted anew."""
+        self._change(claim, max_attempts=func.greatest(JobRow.max_attempts, JobRow.attempt + budget))
+
     def finish(self, claim: Claim, decide: Callable[[Tally], Outcome]) -> Outcome:
         """End the job as `decide` says of its items, which nobody else can change meanwhile."""
         outcome = decide(self._tally(claim.job.id))

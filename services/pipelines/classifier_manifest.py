@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from models.classification import network
 from models.classification.calibration import Calibration
 from models.classification.classifier import CLASSES, ClassifierSpec, Scores, probabilities
 from models.classification.evaluation import Evaluation, Summary
 from models.classification.training import LabelledCanvases
+from models.state_files import sha256_of
 from services.datasets.types import DatasetVersion
 from services.jobs.params import ClassifierTrainingParams
 from services.jobs.types import Job
@@ -66,7 +66,7 @@ def classifier_manifest(
         "classes": list(CLASSES),
         "trained": True,
         **spec,
-        "weights_sha256": network.sha256_of(trained.network.weights),
+        "weights_sha256": sha256_of(trained.network.weights),
         "dataset": {"name": dataset.name, "version": dataset.version, "sha256": dataset.sha256},
         "held_out_groups": {
             name: sorted(set(split.groups)) for name, split in trained.splits.items() if name != "train"

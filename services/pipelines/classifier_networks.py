@@ -6,7 +6,6 @@ import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 from models.classification import network
 from models.classification.classifier import ClassifierSpec
@@ -19,8 +18,6 @@ from services.pipelines.device import device_of
 from services.pipelines.resources import Resources
 from services.storage.base import ObjectNotFoundError
 from services.storage.keys import checkpoint_key
-
-CHECKPOINT_EVERY_S: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -94,8 +91,9 @@ class NetworkTraining:
             self._context.progress(
                 done, planned * self._params.num_seeds, "epochs", _told(index, trainer, record)
             )
-            if time.monotonic() - saved > CHECKPOINT_EVERY_S:
+            if time.monotonic() - saved >= self._resources.settings.checkpoint_every_s:
                 self._resources.store.put(self._key(index, "training.safetensors"), trainer.checkpoint())
+                self._context.saved()
                 saved = time.monotonic()
 
     def _initial(self, config: TrainingConfig) -> network.ResNet18:

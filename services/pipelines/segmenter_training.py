@@ -31,7 +31,6 @@ from services.pipelines.splits import split_groups
 from services.storage.base import ObjectNotFoundError, ObjectStore
 from services.storage.keys import checkpoint_key
 
-CHECKPOINT_EVERY_S = 60.0
 NEW_NETWORK = network.NetworkSpec(channels=(16, 32, 64, 128), diam_mean_px=40.0)
 
 
@@ -55,7 +54,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     params = SegmenterTrainingParams.model_validate(context.job.params)
     split = _load(context, resources, params)
     trainer = _trainer(context, resources, params, split)
-    _train(context, resources.store, trainer)
+    _train(context, resources, trainer)
     weights = network.to_safetensors(trainer.net)
     context.progress(params.epochs, params.epochs, "epochs", "evaluating on held-out slides")
     evaluation = _evaluate(context, weights, trainer, split.held_out)
@@ -138,14 +137,15 @@ def _trainer(
     return trainer
 
 
-def _train(context: JobContext, store: ObjectStore, trainer: SegmenterTrainer) -> None:
+def _train(context: JobContext, resources: Resources, trainer: SegmenterTrainer) -> None:
     planned = trainer.config.epochs
     saved = time.monotonic()
     while trainer.epoch < planned:
         loss = trainer.run_epoch(check=context.check)
         context.progress(trainer.epoch, planned, "epochs", f"loss {loss:.4f}")
-        if time.monotonic() - saved > CHECKPOINT_EVERY_S or trainer.epoch == planned:
-            store.put(_checkpoint_key(context), trainer.checkpoint())
+        if time.monotonic() - saved >= resources.settings.checkpoint_every_s or trainer.epoch == planned:
+            resources.store.put(_checkpoint_key(context), trainer.checkpoint())
+            context.saved()
             saved = time.monotonic()
 
 

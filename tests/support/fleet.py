@@ -175,4 +175,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SWEEP_INTERVAL_S": str(settings.sweep_interval_s),
         "REDISPATCH_AFTER_S": str(settings.redispatch_after_s),
         "RETRY_BACKOFF_S": str(settings.retry_backoff_s),
+        "CHECKPOINT_EVERY_S": str(settings.checkpoint_every_s),
+        "GPU_QUEUE": settings.gpu_queue,
+        "TORCH_THREADS": str(settings.torch_threads),
     }

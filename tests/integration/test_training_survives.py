@@ -1,0 +1,106 @@
+"""A training whose workers are killed again and again ends with the weights of an undisturbed run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.wiring import Wiring, wire
+from services.artifacts.service import ArtifactService
+from services.config import Settings
+from services.db.engine import SessionFactory
+from services.embedded.redis import EmbeddedRedis
+from services.ids import new_id
+from services.jobs.types import Job
+from tests.support.datasets import imported, new_name
+from tests.support.fleet import Fleet, eventually, fleet_of
+from tests.support.http import serving
+from tests.support.painted import painted_archive
+
+pytestmark = pytest.mark.integration
+
+KILLS = 3
+EPOCHS = 5
+
+
+@pytest.fixture
+def fleet(
+    database_url: str, sessions: SessionFactory, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    """Workers that keep their state after every epoch, and lose a dead one's lease soon."""
+    queue = new_id("queue")
+    with EmbeddedRedis(tmp_path_factory.mktemp("broker")) as broker:
+        settings = Settings(
+            _env_file=None,
+            database_url=database_url,
+            broker_url=broker.url,
+            object_store_url=(tmp_path / "objects").as_uri(),
+            gpu_queue=queue,
+            cpu_queue=queue,
+            lease_s=3,
+            sweep_interval_s=0.2,
+            redispatch_after_s=1,
+            retry_backoff_s=0.1,
+            checkpoint_every_s=0.0,
+            torch_threads=1,
+        )
+        with fleet_of(settings, sessions, tmp_path) as fleet:
+            yield fleet
+
+
+@pytest.fixture
+def wiring(fleet: Fleet) -> Iterator[Wiring]:
+    """The API's side of the same engines."""
+    wired = wire(fleet.settings)
+    yield wired
+    wired.close()
+
+
+def submit(client: httpx.Client, fleet: Fleet, dataset: str) -> Job:
+    """Submit a training that takes a few epochs."""
+    body = {
+        "kind": "classifier_training",
+        "dataset": dataset,
+        "name": new_name(),
+        "epochs": EPOCHS,
+        "batch_size": 8,
+        "canvas_px": 64,
+        "num_seeds": 1,
+        "patience_epochs": EPOCHS,
+    }
+    answer = client.post("/v1/jobs", json=body)
+
+    assert answer.status_code == 202, answer.text
+    return fleet.jobs.get(answer.json()["id"])
+
+
+def weights(wiring: Wiring, job: Job) -> bytes:
+    """Bytes of the weights that a job made."""
+    with wiring.sessions() as session:
+        artifacts = ArtifactService(session, wiring.store)
+        version = artifacts.resolve("classifier", job.result["artifact"])
+        return artifacts.open_file(version, "weights.safetensors")
+
+
+class TestKilledTraining:
+    def test_ends_with_the_same_weights(self, fleet: Fleet, wiring: Wiring) -> None:
+        """Killed three times, each time after another epoch, it goes on from its last checkpoint."""
+        fleet.sweeper()
+        worker = fleet.worker()
+        with serving(wiring) as url, httpx.Client(base_url=url, timeout=60) as client:
+            version = imported(client, painted_archive(per_slide=12))
+            dataset = f"{version['name']}/{version['version']}"
+            undisturbed = fleet.wait(submit(client, fleet, dataset), "succeeded", "failed")
+            job = submit(client, fleet, dataset)
+            for kill in range(1, KILLS + 1):
+                fleet.wait_done(job, kill)
+                worker.child().kill()
+                eventually(lambda kill=kill: fleet.jobs.get(job.id).attempt > kill, "it is tried again")
+            ended = fleet.wait(job, "succeeded", "failed")
+
+        assert ended.status == "succeeded", ended.error
+        assert ended.attempt == KILLS + 1
+        assert weights(wiring, ended) == weights(wiring, undisturbed)
