@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import models.classification.network as classifier_network
 import models.segmentation.network as segmenter_network
+from models.state_files import WeightsError, sha256_of
 from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
 from services.jobs.context import JobContext
@@ -52,7 +53,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     }
     try:
         manifest, weights = CONVERTERS[kind](params, content, about)
-    except (segmenter_network.WeightsError, classifier_network.WeightsError) as error:
+    except WeightsError as error:
         raise InvalidInputError(f"{filename} cannot be used: {error}", "file") from error
     with resources.session_factory.begin() as session:
         version = ArtifactService(session, resources.store).add(
@@ -83,7 +84,7 @@ def _classifier(params: ArtifactImportParams, content: bytes, about: Mapping[str
         "architecture": "resnet18",
         "num_classes": net.fc.out_features,
         "trained": False,
-        "weights_sha256": classifier_network.sha256_of(weights),
+        "weights_sha256": sha256_of(weights),
         "libraries": {"python": platform.python_version(), "torch": installed_version("torch")},
         **about,
     }

@@ -18,6 +18,7 @@ class Recipe:
 
     preprocessing: Preprocessing
     training: TrainingConfig
+    test_time_flips: bool = False
 
 
 # The paper says nothing of canvas and scale; both presets share what was measured (docs/results).
@@ -53,17 +54,13 @@ def recipe_of(params: ClassifierTrainingParams, seed: int) -> Recipe:
     augmentation = params.augmentation
     named = {
         name: value
-        for name in ("epochs", "batch_size", "learning_rate", "schedule", "weight_decay")
+        for name in (
+            *("epochs", "batch_size", "learning_rate", "schedule", "weight_decay"),
+            *("class_weights", "over_sampling"),
+        )
         if (value := getattr(params, name)) is not None
     }
-    training = replace(
-        preset.training,
-        **named,
-        class_weights=params.class_weights,
-        over_sampling=params.over_sampling,
-        patience_epochs=params.patience_epochs,
-        seed=seed,
-    )
+    training = replace(preset.training, **named, patience_epochs=params.patience_epochs, seed=seed)
     if augmentation is not None:
         training = replace(training, augmentation=Augmentation(**augmentation.model_dump()))
     background: Literal["zero", "keep"] = params.background or preset.preprocessing.background
@@ -72,4 +69,5 @@ def recipe_of(params: ClassifierTrainingParams, seed: int) -> Recipe:
         scale=params.scale or preset.preprocessing.scale,
         background=background,
     )
-    return Recipe(preprocessing, training)
+    flips = preset.test_time_flips if params.test_time_flips is None else params.test_time_flips
+    return Recipe(preprocessing, training, flips)

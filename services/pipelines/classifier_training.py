@@ -74,7 +74,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         recipe.preprocessing,
         (mean[0], mean[1], mean[2]),
         (std[0], std[1], std[2]),
-        test_time_flips=params.test_time_flips,
+        test_time_flips=recipe.test_time_flips,
     )
     training = NetworkTraining(context, resources, params, spec)
     networks = training.train_all(task.train, task.splits["val"].crops)

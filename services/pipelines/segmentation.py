@@ -8,27 +8,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from models.segmentation.crops import CropPackError, cut_crops
-from models.segmentation.postprocess import Instance
-from models.segmentation.segmenter import CellposeSegmenter, SegmentationError, SegmentationParams
+from models.segmentation.crops import CropPack, CropPackError, cut_crops
+from models.segmentation.postprocess import Instance, Refined
+from models.segmentation.segmenter import (
+    CellposeSegmenter,
+    SegmentationError,
+    SegmentationParams,
+    SegmentationResult,
+)
 from services.artifacts.service import ArtifactService
 from services.artifacts.types import ArtifactVersion
 from services.crops.repository import CropRepository
 from services.ids import new_id
+from services.images.channels import ChannelStack
 from services.images.errors import UploadRejectedError
 from services.images.mask_exports import masks_tiff
 from services.images.registration import Registered, register
 from services.images.rendering import channel_levels
 from services.images.repository import Image, ImageRepository, load_stack
 from services.jobs.context import JobContext
-from services.jobs.types import JobItem
+from services.jobs.types import Job, JobItem
+from services.pipelines.annotated_masks import ANNOTATED, AnnotatedMasks, MasksMissingError
 from services.pipelines.device import device_of
 from services.pipelines.errors import ItemError
 from services.pipelines.resources import Resources
@@ -36,23 +43,63 @@ from services.segmentations.repository import NewSegmentation, SegmentationRepos
 from services.storage.base import ObjectNotFoundError, ObjectStore
 from services.storage.keys import content_key, sha256_hex
 
+# What one image may do to itself without ending the job.
+ITEM_FAILURES = (ItemError, UploadRejectedError, ObjectNotFoundError, MasksMissingError)
+
+
+class Finder(Protocol):
+    """Where an image's chromosomes come from: a network, or a person's masks."""
+
+    @property
+    def ref(self) -> str:
+        """What is recorded as the segmenter: ``name/version``, or ``annotated``."""
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Which weights, where there is a network."""
+
+    def find(self, image: Image, stack: ChannelStack) -> Refined | SegmentationResult:
+        """Label, measure and flag the chromosomes of an image."""
+
 
 @dataclass(frozen=True)
-class _Tool:
-    """The segmenter of a job and how to use it."""
+class _Network:
+    """An exact segmenter version and how to use it."""
 
     version: ArtifactVersion
     segmenter: CellposeSegmenter
     params: SegmentationParams
 
+    @property
+    def ref(self) -> str:
+        return self.version.ref
+
+    @property
+    def weights_sha256(self) -> str:
+        return self.segmenter.weights_sha256
+
+    def find(self, _: Image, stack: ChannelStack) -> SegmentationResult:
+        return self.segmenter.segment(stack.plane("dapi"), self.params)
+
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What is recorded of one image."""
+class SegmentedImage:
+    """What is recorded of one image, and its crops for whatever comes next.
+
+    Attributes
+    ----------
+    channels
+        Names of the pack's planes.
+    crop_ids
+        Of the pack's crops, in their order.
+    """
 
     segmentation: NewSegmentation
     instances: Sequence[Instance]
     sample: str
+    pack: CropPack
+    channels: tuple[str, ...]
+    crop_ids: tuple[str, ...]
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -69,9 +116,7 @@ class _Outcome:
         """Insert the outcome and its crops, unless an earlier attempt did."""
         new = self.segmentation
         if SegmentationRepository(session).add(new):
-            # Lists go by id, and ids of one millisecond are in no order: sorted, crops come by label.
-            ids = sorted(new_id("crop") for _ in self.instances)
-            rows = zip(ids, self.instances, strict=True)
+            rows = zip(self.crop_ids, self.instances, strict=True)
             CropRepository(session).add([self._crop_row(i, *row) for i, row in enumerate(rows)])
 
     def _crop_row(self, index: int, crop_id: str, instance: Instance) -> dict[str, Any]:
@@ -101,25 +146,40 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     KaryobridgeError
         The segmenter cannot be loaded; single images that fail are recorded and passed over.
     """
-    version, segmenter = load_segmenter(resources, context.job.artifacts["segmenter"])
-    tool = _Tool(version, segmenter, SegmentationParams(**context.job.params))
+    finder = open_finder(context.job, resources)
     items = context.pending()
     with resources.session_factory() as session:
         images = {image.id: image for image in ImageRepository(session).require([i.input_id for i in items])}
     for item in items:
         context.check()
         context.begin(item)
-        _run_item(context, resources.store, item, images[item.input_id], tool)
+        _run_item(context, resources.store, item, images[item.input_id], finder)
     with resources.session_factory() as session:
         totals = SegmentationRepository(session).totals(context.job.id)
     return {
         "images": totals.images,
         "chromosomes": totals.chromosomes,
         "touching": totals.touching,
-        "segmenter": version.ref,
-        "weights_sha256": segmenter.weights_sha256,
+        "segmenter": finder.ref,
+        "weights_sha256": finder.weights_sha256,
         "links": {"crops": f"/v1/crops?job={context.job.id}", "items": f"/v1/jobs/{context.job.id}/items"},
     }
+
+
+def open_finder(job: Job, resources: Resources) -> Finder:
+    """Make ready what finds the chromosomes of a job; drawn masks need no network.
+
+    Raises
+    ------
+    KaryobridgeError
+        The segmenter cannot be loaded.
+    """
+    if job.params.get("masks") == ANNOTATED:
+        return AnnotatedMasks(resources)
+    version, segmenter = load_segmenter(resources, job.artifacts["segmenter"])
+    names = {field.name for field in fields(SegmentationParams)}
+    params = {name: value for name, value in job.params.items() if name in names}
+    return _Network(version, segmenter, SegmentationParams(**params))
 
 
 def load_segmenter(resources: Resources, ref: str) -> tuple[ArtifactVersion, CellposeSegmenter]:
@@ -135,22 +195,34 @@ def load_segmenter(resources: Resources, ref: str) -> tuple[ArtifactVersion, Cel
         return version, resources.cache.get_or_load(("segmenter", version.sha256, str(device)), load)
 
 
-def _run_item(context: JobContext, store: ObjectStore, item: JobItem, image: Image, tool: _Tool) -> None:
+def _run_item(context: JobContext, store: ObjectStore, item: JobItem, image: Image, finder: Finder) -> None:
     try:
-        outcome = _segment(store, image, tool, context.job.id)
-    except (SegmentationError, CropPackError) as error:
-        context.fail(item, ItemError.of(error))
-    except (UploadRejectedError, ObjectNotFoundError) as error:
+        outcome = segment_image(store, image, finder, context.job.id)
+    except ITEM_FAILURES as error:
         context.fail(item, error)
     else:
         context.record(item, outcome.outputs, outcome.write)
 
 
-def _segment(store: ObjectStore, image: Image, tool: _Tool, job_id: str) -> _Outcome:
+def segment_image(store: ObjectStore, image: Image, finder: Finder, job_id: str) -> SegmentedImage:
+    """Find an image's chromosomes and store masks and crops; the rows are left to the caller.
+
+    Raises
+    ------
+    KaryobridgeError
+        One of `ITEM_FAILURES`: this image cannot be segmented, others may.
+    """
+    try:
+        return _segment(store, image, finder, job_id)
+    except (SegmentationError, CropPackError) as error:
+        raise ItemError.of(error) from error
+
+
+def _segment(store: ObjectStore, image: Image, finder: Finder, job_id: str) -> SegmentedImage:
     started = time.perf_counter()
     stack = load_stack(store, image)
     registered = register(stack)
-    found = tool.segmenter.segment(stack.plane("dapi"), tool.params)
+    found = finder.find(image, stack)
     pixels = cast("NDArray[np.integer[Any]]", registered.pixels)  # decoding lets in uint8 and uint16 only
     pack = cut_crops(pixels, found.masks, found.instances)
     masks_key = _put(store, "masks", masks_tiff(found.masks), ".tif")
@@ -159,7 +231,7 @@ def _segment(store: ObjectStore, image: Image, tool: _Tool, job_id: str) -> _Out
     segmentation = NewSegmentation(
         job_id=job_id,
         image_id=image.id,
-        segmenter=tool.version.ref,
+        segmenter=finder.ref,
         masks_key=masks_key,
         crops_key=crops_key,
         num_chromosomes=len(found.instances),
@@ -169,7 +241,9 @@ def _segment(store: ObjectStore, image: Image, tool: _Tool, job_id: str) -> _Out
         levels={channel: list(low_high) for channel, low_high in levels.items()},
         seconds=time.perf_counter() - started,
     )
-    return _Outcome(segmentation, found.instances, image.sample)
+    # Lists go by id, and ids of one millisecond are in no order: sorted, crops come by label.
+    ids = tuple(sorted(new_id("crop") for _ in found.instances))
+    return SegmentedImage(segmentation, found.instances, image.sample, pack, stack.channels, ids)
 
 
 def _shifts(registered: Registered) -> dict[str, Any]:

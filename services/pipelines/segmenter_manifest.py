@@ -10,6 +10,7 @@ from typing import Any
 from cellpose.resnet_torch import CPnet
 
 from models.segmentation import network
+from models.state_files import sha256_of
 
 RECORDED_LIBRARIES = ("torch", "cellpose", "numpy", "opencv-python-headless")
 
@@ -34,7 +35,7 @@ def segmenter_manifest(
         "channels": list(spec.channels),
         "diam_mean_px": spec.diam_mean_px,
         "diameter_px": diameter_px,
-        "weights_sha256": network.sha256_of(weights),
+        "weights_sha256": sha256_of(weights),
         "libraries": {"python": platform.python_version()}
         | {name: version(name) for name in RECORDED_LIBRARIES},
         **about,

@@ -64,15 +64,15 @@ class ClassifierTrainingParams(JobParams):
     background: Literal["zero", "keep"] | None = Field(
         None, description="What becomes of pixels off the mask."
     )
-    class_weights: bool = Field(False, description="Weigh classes by their inverse frequency in the loss.")
-    over_sampling: bool = Field(False, description="Draw both classes equally often.")
+    class_weights: bool | None = Field(None, description="Weigh the loss by the classes' inverse frequency.")
+    over_sampling: bool | None = Field(None, description="Draw both classes equally often.")
     normal_ratio: float | None = Field(
         None, gt=0, le=1000, description="Train on at most so many normals per aberration; empty: all."
     )
     patience_epochs: int | None = Field(
         None, ge=1, description="Stop when validation average precision has not risen for so long."
     )
-    test_time_flips: bool = Field(False, description="Average the logits of the four mirrored views.")
+    test_time_flips: bool | None = Field(None, description="Average the features of the four mirrored views.")
     num_seeds: int = Field(1, ge=1, le=50, description="Networks to train; the paper reports ten.")
     seed: int = Field(0, ge=0, lt=2**31)
     leave_out_groups: tuple[str, ...] = Field(
