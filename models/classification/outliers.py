@@ -1,7 +1,7 @@
-"""What makes a crop a doubtful example: its size, focus and saturation, and shapes of several chromosomes.
+"""What makes a crop a doubtful example: its size, its focus, saturation, and more than one chromosome in it.
 
-Each measure is a plain number; `Reference` says what is usual in a selection, and `doubts` compares.
-Nothing is decided here: a person looks at what is named and excludes it, or does not.
+Each measure is a plain number; `Reference` says what is usual, and `doubts` compares. Nothing is
+decided here: a person looks at what is named and excludes it, or does not.
 
 "Usual" is the median, and its spread the median absolute deviation: neither moves when one crop in
 five is an outlier. Scores are in standard deviations of a normal distribution.
@@ -9,10 +9,12 @@ five is an outlier. Scores are in standard deviations of a normal distribution.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -20,56 +22,19 @@ from scipy import ndimage
 DoubtCode = Literal["area_small", "area_large", "out_of_focus", "saturated", "several_chromosomes"]
 
 MAX_SCORE = 3.5  # beyond this a value is an outlier (Iglewicz and Hoaglin)
+MAX_BLUR_SCORE = 3.0
 MAX_SATURATED_SHARE = 0.02  # of a crop's pixels
+MAX_SEVERAL = 0.75  # of `several_score`
 MIN_CROPS = 8  # fewer have no usual value
-MIN_AREA_SPREAD = 0.1  # natural logarithm; chromosomes of one selection are never more alike
-MIN_FOCUS_SPREAD = 0.1
+MIN_SPREAD = 0.1  # of logarithms: crops of one selection are never more alike
 MIN_FOCUS_PX = 20
-SMOOTHING_PX = 1.0  # the camera's noise is finer than what focus blurs
+FINE_PX, COARSE_PX = 0.7, 2.0  # focus is the structure between these two blurs; noise is finer
 MAD_TO_SD = 1.4826
-ARM_HALF_WIDTHS = 0.5  # shorter branches of a skeleton are bumps of the outline
-
+# Logistic regression on the development metaphases, single chromosomes against touching pairs taken
+# as one (docs/development_set.md): ln of area, depth of the second notch, ln of length, constant.
+SEVERAL_WEIGHTS = (8.8, 15.5, -7.1, -1.2)
 _SQUARE = ndimage.generate_binary_structure(2, 2)
-_NEIGHBOURS = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The outline of a crop.
-
-    Attributes
-    ----------
-    solidity
-        Area over that of the convex hull, at most 1.
-    arms
-        Free ends of the skeleton that reach beyond the outline's width: two of a chromosome, more where
-        several cross or lie against each other.
-    half_width_px
-        Median distance from the skeleton to the outline.
-    max_half_width_px
-        Radius of the largest disc inside.
-    """
-
-    solidity: float
-    arms: int
-    half_width_px: float
-    max_half_width_px: float
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """Why somebody should look at a crop.
-
-    Attributes
-    ----------
-    value, limit
-        What was measured, and where doubt begins.
-    """
-
-    code: DoubtCode
-    detail: str
-    value: float
-    limit: float
+_FIXED_POINT = 256.0  # OpenCV gives depths in 1/256 px
 
 
 @dataclass(frozen=True)
@@ -80,26 +45,79 @@ class Usual:
     spread: float
 
     @classmethod
-    def of(cls, values: Sequence[float], least_spread: float) -> Usual | None:
-        """What is usual among values; None if they are too few to say.
-
-        Values that are not finite are left out.
-        """
+    def of(cls, values: Sequence[float] | NDArray[np.floating[Any]]) -> Usual | None:
+        """What is usual among logarithms; None if fewer than `MIN_CROPS` of them are finite."""
         known = np.asarray(values, np.float64)
         known = known[np.isfinite(known)]
         if len(known) < MIN_CROPS:
             return None
         centre = float(np.median(known))
         spread = MAD_TO_SD * float(np.median(np.abs(known - centre)))
-        return cls(centre, max(spread, least_spread))
+        return cls(centre, max(spread, MIN_SPREAD))
 
     def score(self, value: float) -> float:
-        """How many standard deviations a value lies above the centre; 0 for one that is unknown."""
-        return (value - self.centre) / self.spread if np.isfinite(value) else 0.0
+        """How many standard deviations a value lies above the centre; 0 for one that is not finite."""
+        return (value - self.centre) / self.spread if math.isfinite(value) else 0.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is usual; None where too few crops tell.
+
+    Attributes
+    ----------
+    log_area, focus
+        Of ln(area in px) and of `focus_of`, over the selection.
+    log_area_nearby
+        Of ln(area in px) over the crops of the same metaphase, which are equally condensed.
+    """
+
+    log_area: Usual | None
+    focus: Usual | None
+    log_area_nearby: Usual | None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The shape of a crop, in pixels.
+
+    Attributes
+    ----------
+    area_px
+        Number of pixels.
+    length_px
+        Long side of the smallest rectangle at any angle that holds the crop.
+    second_notch_px
+        Depth of the second deepest notch of the outline below its convex hull. A bent chromosome has
+        one notch, on its inner side; where two chromosomes meet there is one on either side.
+    """
+
+    area_px: int
+    length_px: float
+    second_notch_px: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All measures of one crop; `outline` is None of an empty mask."""
+
+    focus: float
+    saturated: float
+    outline: Outline | None
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why somebody should look at a crop: what was measured, and where doubt begins."""
+
+    code: DoubtCode
+    detail: str
+    value: float
+    limit: float
 
 
 def focus_of(dapi: NDArray[np.generic], mask: NDArray[np.bool_]) -> float:
-    """How sharp a chromosome is: log of its gradients' energy over its contrast.
+    """How sharp a chromosome is: log of its fine structure's variance over all variance.
 
     Parameters
     ----------
@@ -111,78 +129,98 @@ def focus_of(dapi: NDArray[np.generic], mask: NDArray[np.bool_]) -> float:
     -------
     float
         Larger is sharper; the same at any brightness and contrast. NaN for a crop without contrast
-        or of less than `MIN_FOCUS_PX` pixels.
+        or of fewer than `MIN_FOCUS_PX` pixels.
     """
     if int(mask.sum()) < MIN_FOCUS_PX:
-        return float("nan")
+        return math.nan
     near = ndimage.binary_dilation(mask, _SQUARE, iterations=2)
-    smooth = ndimage.gaussian_filter(dapi.astype(np.float64), SMOOTHING_PX)
-    variance = float(smooth[near].var())
-    energy = float((ndimage.sobel(smooth, 0)[near] ** 2 + ndimage.sobel(smooth, 1)[near] ** 2).mean()) / 64.0
-    return float(np.log(energy / variance)) if variance > 0.0 and energy > 0.0 else float("nan")
+    picture = dapi.astype(np.float64)
+    smooth = ndimage.gaussian_filter(picture, FINE_PX)
+    structure = smooth - ndimage.gaussian_filter(picture, COARSE_PX)
+    fine, all_of_it = float(structure[near].var()), float(smooth[near].var())
+    return math.log(fine / all_of_it) if min(fine, all_of_it) > 0.0 else math.nan
 
 
 def saturated_share(pixels: NDArray[np.integer[Any]], mask: NDArray[np.bool_]) -> float:
-    """Largest share of a crop's pixels at the type's largest value, over channels; (C, H, W) and (H, W)."""
+    """Largest share, over channels, of a crop's pixels at the type's largest value.
+
+    Parameters
+    ----------
+    pixels : (C, H, W) uint8 or uint16
+    mask : (H, W) bool
+    """
     if not mask.any():
         return 0.0
     return float((pixels[:, mask] >= np.iinfo(pixels.dtype).max).mean(axis=1).max())
 
 
-def shape_of(mask: NDArray[np.bool_]) -> Shape:
-    """Measure an outline; mask is (H, W) bool with at least one pixel."""
-    ys, xs = np.nonzero(mask)
-    tight = np.pad(largest_piece(mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]), 2)
-    distances = cv2.distanceTransform(tight.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    # Bumps of one pixel would each grow a branch of the skeleton.
-    smooth = cv2.GaussianBlur(tight.astype(np.float32), (0, 0), 1.5) > 0.5
-    skeleton = skeletonize(smooth if smooth.any() else tight)
-    half_width_px = float(np.median(distances[skeleton]))
-    arms = _count_arms(skeleton, distances, half_width_px)
-    return Shape(roundness_and_solidity(tight)[1], arms, half_width_px, float(distances.max()))
+def outline_of(mask: NDArray[np.bool_]) -> Outline | None:
+    """Measure the shape of a mask, (H, W) bool; None if it is empty."""
+    if not mask.any():
+        return None
+    points = np.argwhere(mask)[:, ::-1].astype(np.float32)
+    _, sides, _ = cv2.minAreaRect(points)
+    outlines, _ = cv2.findContours(np.pad(mask, 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    depths = sorted(_notches_px(max(outlines, key=len)), reverse=True)
+    return Outline(len(points), float(max(sides)) + 1.0, depths[1] if len(depths) > 1 else 0.0)
 
 
-def _count_arms(skeleton: NDArray[np.bool_], distances: NDArray[Any], half_width_px: float) -> int:
-    """Count the free ends of a skeleton that reach beyond the disc in which they begin."""
-    neighbours = ndimage.convolve(skeleton.astype(np.int32), _NEIGHBOURS, mode="constant")
-    branching = skeleton & (neighbours >= 3)
-    ends = skeleton & (neighbours == 1)
-    if not branching.any():
-        return int(ends.sum())
-    away = ndimage.distance_transform_edt(~branching)
-    pieces, count = ndimage.label(skeleton & (away > 1.0), _SQUARE)
-    at_branch = np.argwhere(branching)
-    arms = 0
-    for piece in range(1, count + 1):
-        own = pieces == piece
-        tips = np.argwhere(own & ends)
-        if len(tips) == 0:
-            continue
-        near = at_branch[int(np.argmin(((at_branch - tips[0]) ** 2).sum(axis=1)))]
-        arms += int(own.sum()) + 1 - float(distances[tuple(near)]) > ARM_HALF_WIDTHS * half_width_px
-    return arms
+def _notches_px(outline: Any) -> Iterator[float]:
+    """Depths (px) of an outline's notches below its convex hull."""
+    hull = cv2.convexHull(outline, returnPoints=False)
+    if len(hull) < 3:  # noqa: PLR2004 - a line or a point has no inside
+        return
+    # Hull indices must ascend or descend; on an outline that touches itself OpenCV may break that rule.
+    defects = cv2.convexityDefects(outline, np.sort(hull, axis=0)[::-1])
+    if defects is not None:
+        yield from (np.asarray(defects).reshape(-1, 4)[:, 3] / _FIXED_POINT).tolist()
 
 
-@dataclass(frozen=True)
-class Measured:
-    """All measures of one crop; `shape` is None of an empty mask."""
+def several_score(outline: Outline, usual_area_px: float) -> float:
+    """How much an outline looks like more than one chromosome, between 0 and 1.
 
-    area_px: int
-    focus: float
-    saturated: float
-    shape: Shape | None
+    Two chromosomes in one outline are large, not longer than one, and notched on both sides.
 
-
-@dataclass(frozen=True)
-class Reference:
-    """What is usual in a selection; None where too few crops tell.
-
-    Attributes
+    Parameters
     ----------
-    log_area, focus, log_half_width
-        Of ln(area in px), of `focus_of`, and of ln(half width in px).
+    usual_area_px
+        Median area of the chromosomes of the same metaphase.
     """
+    unit_px = math.sqrt(usual_area_px)
+    by_area, by_notch, by_length, constant = SEVERAL_WEIGHTS
+    logit = (
+        by_area * math.log(outline.area_px / usual_area_px)
+        + by_notch * outline.second_notch_px / unit_px
+        + by_length * math.log(outline.length_px / unit_px)
+        + constant
+    )
+    return 1.0 / (1.0 + math.exp(-min(max(logit, -50.0), 50.0)))
 
-    log_area: Usual | None
-    focus: Usual | None
-    log_half_width: Usual | None
+
+def doubts(measured: Measured, reference: Reference) -> tuple[Doubt, ...]:
+    """Every reason to doubt a crop; empty for a usual one."""
+    return tuple(_doubts(measured, reference))
+
+
+def _doubts(measured: Measured, reference: Reference) -> Iterator[Doubt]:
+    outline = measured.outline
+    if outline is not None and reference.log_area is not None:
+        score = reference.log_area.score(math.log(outline.area_px))
+        if abs(score) > MAX_SCORE:
+            code: DoubtCode = "area_small" if score < 0 else "area_large"
+            side = "below" if score < 0 else "above"
+            detail = f"Its area lies {abs(score):.1f} standard deviations {side} what is usual here."
+            yield Doubt(code, detail, score, math.copysign(MAX_SCORE, score))
+    if reference.focus is not None:
+        score = reference.focus.score(measured.focus)
+        if score < -MAX_BLUR_SCORE:
+            detail = f"Its edges are blurred: {-score:.1f} standard deviations below the usual sharpness."
+            yield Doubt("out_of_focus", detail, score, -MAX_BLUR_SCORE)
+    if measured.saturated > MAX_SATURATED_SHARE:
+        detail = f"{measured.saturated:.0%} of its pixels are at the camera's limit in one channel."
+        yield Doubt("saturated", detail, measured.saturated, MAX_SATURATED_SHARE)
+    if outline is not None and reference.log_area_nearby is not None:
+        several = several_score(outline, math.exp(reference.log_area_nearby.centre))
+        if several > MAX_SEVERAL:
+            detail = "It is large for its length and notched on both sides, as chromosomes that touch are."
+            yield Doubt("several_chromosomes", detail, several, MAX_SEVERAL)

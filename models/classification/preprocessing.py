@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import cv2
 import numpy as np
+from skimage.filters import threshold_otsu
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,13 +22,12 @@ Background = Literal["zero", "keep"]
 CANVAS_CHANNELS: tuple[str, str, str] = ("red", "green", "dapi")
 WHITE = 255
 
-# A chromosome is painted, or not; whole-chromosome paint reaches over most of its body. The upper
-# quartile inside a mask is therefore its paint's grey level, whatever hangs over the mask's edge, and
-# the brightest twentieth of the chromosomes of a metaphase are painted even where only one pair is.
-_BODY_PERCENTILE = 75.0
-_PAINTED_PERCENTILE = 95.0
+# Where many chromosomes are painted (M-FISH), the 85th percentile of their medians is the level of
+# paint: 0.90 of the levels that a spectral model gave, with a spread of 8 %. Where few are (a pair or
+# two), it would be that of the unpainted ones, and Otsu's split finds the painted ones instead.
+_DENSE_PERCENTILE = 85.0
 _BACKGROUND_PERCENTILE = 25.0
-_HEADROOM = 1.2  # paint is uneven: white lies a fifth above its upper quartile
+_HEADROOM = 1.33  # paint is uneven: white lies a third above its median
 _NO_BLUR_PX = 0.1
 _MIN_SPAN_IN_NOISE = 6.0  # an unpainted channel stays dark instead of being stretched to noise
 
@@ -103,12 +103,20 @@ def signal_levels(pixels: NDArray[np.integer[Any]], masks: NDArray[np.bool_]) ->
         plane = pixels[:, channel]
         around = plane[beside]
         black, middle = np.percentile(around, [_BACKGROUND_PERCENTILE, 50.0]) if around.size else (0.0, 0.0)
-        bodies = [np.percentile(plane[i][masks[i]], _BODY_PERCENTILE) for i in np.nonzero(present)[0]]
-        painted = float(np.percentile(bodies, _PAINTED_PERCENTILE))
+        bodies = np.array([np.median(plane[i][masks[i]]) for i in np.nonzero(present)[0]])
         noise = max(float(middle - black), 1.0)
-        span = max(_HEADROOM * (painted - float(black)), _MIN_SPAN_IN_NOISE * noise)
+        span = max(_HEADROOM * (_level_of_paint(bodies) - float(black)), _MIN_SPAN_IN_NOISE * noise)
         levels[channel] = (black, float(black) + span)
     return levels
+
+
+def _level_of_paint(bodies: NDArray[np.float64]) -> float:
+    """Grey level of painted chromosomes, from the medians of all of a metaphase, (N,)."""
+    dense = float(np.percentile(bodies, _DENSE_PERCENTILE))
+    if bodies.min() == bodies.max():
+        return dense
+    sparse = float(np.median(bodies[bodies > threshold_otsu(bodies)]))
+    return max(dense, sparse)
 
 
 def to_canvas(
