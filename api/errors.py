@@ -36,10 +36,13 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "invalid_input": 422,
     "unsupported_here": 422,
     "upload_rejected": 422,
+    "dataset_invalid": 422,
+    "dataset_leakage": 422,
     "temporarily_unavailable": 503,
     # The row exists and its object is missing or damaged: our fault, not the caller's.
     "object_not_found": 500,
     "artifact_damaged": 500,
+    "embeddings_damaged": 500,
 }
 
 # What the framework raises itself; the codes are as stable as ours.
@@ -103,16 +106,22 @@ def _on_ours(request: Request, error: Exception) -> Response:
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", code=error.code, detail=str(error))
-    field = getattr(error, "field", None)
     return problem_response(
         request,
         status=status,
         code=error.code,
         title=error.title,
         detail=str(error),
-        errors=[FieldProblem(field=field, message=_plain(str(error)))] if field else [],
+        errors=_fields_of(error),
         headers=_headers_of(status, error.code),
     )
+
+
+def _fields_of(error: KaryobridgeError) -> list[FieldProblem]:
+    """The field that an error is about, or the list of everything that it found."""
+    field = getattr(error, "field", None)
+    found = getattr(error, "problems", [(field, str(error))] if field else [])
+    return [FieldProblem(field=_plain(where), message=_plain(message)) for where, message in found]
 
 
 def _on_validation(request: Request, error: Exception) -> Response:

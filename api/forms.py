@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
@@ -14,6 +14,7 @@ from api.dependencies import CurrentWiring
 from api.middleware import raise_body_limit
 from api.multipart import FormLimits, ReceivedForm, receive_form
 from api.schemas.common import Body
+from api.schemas.datasets import DatasetRequest
 
 MAX_MASKS_BYTES: Final = 128 * 1024**2
 _TIFF_TYPES: Final = frozenset({"image/tiff", "application/octet-stream"})
@@ -32,10 +33,25 @@ async def _artifact_form(request: Request, wiring: CurrentWiring) -> AsyncIterat
         yield form
 
 
+async def _dataset_body(
+    request: Request, wiring: CurrentWiring
+) -> AsyncIterator[ReceivedForm | DatasetRequest]:
+    """Receive an archive as a form, or a selection of crops as JSON."""
+    if _media_type(request) == "application/json":
+        yield _validated(DatasetRequest.model_validate_json, await request.body())
+        return
+    if _media_type(request) != "multipart/form-data":
+        raise HTTPException(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "Send a ZIP as multipart/form-data, or a selection of crops as application/json.",
+        )
+    async with receive_form(request, FormLimits(wiring.settings.max_upload_bytes, max_files=1)) as form:
+        yield form
+
+
 async def _tiff_body(request: Request, wiring: CurrentWiring) -> bytes:
     """Read a label TIFF that is the whole body."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type not in _TIFF_TYPES:
+    if _media_type(request) not in _TIFF_TYPES:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the label TIFF itself, as image/tiff.")
     raise_body_limit(request.scope, min(wiring.settings.max_file_bytes, MAX_MASKS_BYTES))
     return await request.body()
@@ -43,6 +59,7 @@ async def _tiff_body(request: Request, wiring: CurrentWiring) -> bytes:
 
 BatchUpload = Annotated[ReceivedForm, Depends(_batch_form)]
 ArtifactUpload = Annotated[ReceivedForm, Depends(_artifact_form)]
+DatasetUpload = Annotated[ReceivedForm | DatasetRequest, Depends(_dataset_body)]
 TiffBody = Annotated[bytes, Depends(_tiff_body)]
 
 
@@ -62,12 +79,7 @@ def fields_of(form: ReceivedForm, model: type[Fields], files: str) -> Fields:
                 for name in sorted(misplaced)
             ]
         )
-    try:
-        return model.model_validate(form.fields)
-    except ValidationError as error:
-        raise RequestValidationError(
-            [_located(entry) for entry in error.errors(include_input=False)]
-        ) from error
+    return _validated(model.model_validate, form.fields)
 
 
 def fingerprint(form: ReceivedForm) -> Mapping[str, Any]:
@@ -88,6 +100,22 @@ def form_body(model: type[Body], files: str, *, many: bool, description: str) ->
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
+def json_body(model: type[Body], examples: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a JSON body that the framework never sees, with what it refers to put in place."""
+    schema = model.model_json_schema()
+    return {"schema": _inlined(schema, schema.pop("$defs", {})), "examples": dict(examples)}
+
+
+def _inlined(value: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_inlined(entry, definitions) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value:
+        return _inlined(definitions[value["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(entry, definitions) for name, entry in value.items()}
+
+
 def _form_field(schema: dict[str, Any]) -> dict[str, Any]:
     """An optional field of a form is absent; it cannot be null. Objects travel as JSON text."""
     choices = [choice for choice in schema.get("anyOf", []) if choice.get("type") != "null"]
@@ -97,6 +125,18 @@ def _form_field(schema: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {key: schema[key] for key in ("description", "title") if key in schema}
         schema = {**kept, "type": "string", "contentMediaType": "application/json"}
     return schema
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _validated(validate: Callable[[Any], Fields], content: Any) -> Fields:
+    try:
+        return validate(content)
+    except ValidationError as error:
+        entries = error.errors(include_input=False, include_context=False, include_url=False)
+        raise RequestValidationError([_located(entry) for entry in entries]) from error
 
 
 def _located(entry: Any) -> dict[str, Any]:

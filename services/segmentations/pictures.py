@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 from services.crops.pixels import CropReader
 from services.crops.repository import CropRepository
 from services.crops.types import Crop, CropFilter
+from services.datasets.types import IMPORTED_CHANNELS
 from services.db.engine import SessionFactory
 from services.errors import NotFoundError
+from services.images.crop_files import crop_picture_png
 from services.images.mask_exports import imagej_rois_zip, masks_geojson, read_masks
 from services.images.rendering import crop_png, overlay_png, preview_png
 from services.images.repository import Image, ImageRepository, load_stack
 from services.pagination import MAX_LIMIT, PageRequest
 from services.segmentations.repository import Segmentation, SegmentationRepository
 from services.storage.base import ObjectStore
+
+_WHITE = 255.0
 
 
 @dataclass(frozen=True)
@@ -69,17 +73,33 @@ class PictureService:
         return overlay_png(stack, self._masks(outcome), flags)
 
     def crop(self, crop_id: str, channel: str | None = None) -> bytes:
-        """PNG of one crop, drawn with its image's grey levels so that crops compare."""
+        """PNG of one crop: as it is if it was imported, else with its image's grey levels.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such crop.
+        InvalidInputError
+            It has no such channel.
+        """
         with self._session_factory() as session:
             crop = CropRepository(session).get(crop_id)
             if crop is None:
                 raise NotFoundError("crop", crop_id)
             if crop.image_id is None or crop.job_id is None:
-                raise NotFoundError("picture of crop", crop_id)
+                return self._final_crop(crop, channel)
             image = ImageRepository(session).get(crop.image_id)
             segmentation = SegmentationRepository(session).get(crop.image_id, crop.job_id)
         levels = {name: (low, high) for name, (low, high) in segmentation.levels.items()}
         return crop_png(self._crops.read(crop).pixels, image.channels, channel, levels)
+
+    def _final_crop(self, crop: Crop, channel: str | None) -> bytes:
+        """Draw a crop without an image: its pixels are final colours, and nothing lies around it."""
+        pixels = self._crops.read(crop, margin_px=0).pixels
+        if channel is None:
+            return crop_picture_png(pixels.astype(np.uint8, copy=False))
+        levels = dict.fromkeys(IMPORTED_CHANNELS, (0.0, _WHITE))
+        return crop_png(pixels, IMPORTED_CHANNELS, channel, levels)
 
     def _outcome(self, image_id: str, job_id: str | None) -> _Outcome:
         with self._session_factory() as session:

@@ -36,9 +36,9 @@ class Segmented:
     crop_ids: tuple[str, ...]
 
 
-def segment(wiring: Wiring, client: httpx.Client, sample: str) -> Segmented:
-    """Upload an image and record an outcome as a worker would."""
-    image_id = upload(client, sample)["items"][0]["image_id"]
+def segment(wiring: Wiring, client: httpx.Client, sample: str, *, seed: int = 0, **fields: str) -> Segmented:
+    """Upload an image and record an outcome as a worker would; a second time, a second outcome."""
+    image_id = upload(client, sample, seed=seed, **fields)["items"][0]["image_id"]
     job_id = wiring.jobs.submit("diagnostic", {}, sample=sample).id
     with wiring.sessions.begin() as session:
         image = ImageRepository(session).get(image_id)
