@@ -12,7 +12,18 @@ from api import errors, openapi, reference
 from api.events import JobEvents
 from api.metrics import HttpMetrics
 from api.middleware import BodyLimitMiddleware, HeadMiddleware, RequestContextMiddleware
-from api.routes import artifacts, batches, crops, images, jobs, keys, system
+from api.routes import annotations as crop_annotations
+from api.routes import (
+    artifacts,
+    batches,
+    crops,
+    datasets,
+    images,
+    jobs,
+    keys,
+    predictions,
+    system,
+)
 from api.version import VERSION
 from api.wiring import Wiring
 from services.auth import ApiKeyService
@@ -26,6 +37,7 @@ _TAGS: Final[list[dict[str, Any]]] = [
     {"name": "images", "description": "Images, pictures of them, masks."},
     {"name": "jobs", "description": "Work that takes longer than a request."},
     {"name": "crops", "description": "Single chromosomes and verdicts on them."},
+    {"name": "datasets", "description": "Frozen selections of labelled crops, split without leakage."},
     {"name": "artifacts", "description": "Versions of trained models."},
     {"name": "keys", "description": "Who may call."},
 ]
@@ -51,7 +63,19 @@ def create_app(wiring: Wiring) -> FastAPI:
     )
     app.state.wiring = wiring
     app.state.events = JobEvents(wiring.jobs)
-    for module in (system, batches, images, jobs, crops, artifacts, keys):
+    # What a person says comes before `crops`, whose ids would take its path for one of theirs.
+    for module in (
+        system,
+        batches,
+        images,
+        jobs,
+        crop_annotations,
+        crops,
+        datasets,
+        artifacts,
+        predictions,
+        keys,
+    ):
         app.include_router(module.router)
     errors.install(app)
     openapi.install(app)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from sqlalchemy import Engine
 
 from services.config import Settings
+from services.datasets.service import DatasetService
 from services.db.engine import SessionFactory, make_engine, session_factory
 from services.errors import InvalidInputError
 from services.health import Health, check_database
@@ -17,6 +18,8 @@ from services.jobs.celery_dispatch import CeleryDispatcher
 from services.jobs.dispatch import Dispatcher
 from services.jobs.service import JobService
 from services.metrics import JobCollector
+from services.predictions.exports import PredictionExport
+from services.predictions.service import EmbeddingService
 from services.segmentations.pictures import PictureService
 from services.storage.base import ObjectStore
 from services.storage.factory import open_store
@@ -44,6 +47,9 @@ class Wiring:
     uploads: UploadService
     pictures: PictureService
     annotations: AnnotationService
+    datasets: DatasetService
+    embeddings: EmbeddingService
+    exports: PredictionExport
     health: Health
     metrics: CollectorRegistry
 
@@ -84,6 +90,9 @@ def wire(
         uploads=UploadService(sessions, store, settings),
         pictures=PictureService(sessions, store),
         annotations=AnnotationService(sessions, store),
+        datasets=DatasetService(readers, store, settings),
+        embeddings=EmbeddingService(readers, store),
+        exports=PredictionExport(readers, store),
         health=Health(
             {
                 "database": partial(check_database, engine),

@@ -7,7 +7,8 @@ explained, whatever ``production`` means by the time it runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Final, Literal
 
 from sqlalchemy.orm import Session
 
@@ -20,18 +21,47 @@ from services.images.repository import Image, ImageRepository
 from services.jobs.kinds import spec_of
 from services.jobs.params import (
     ArtifactImportParams,
+    ClassificationRequest,
+    ClassifierTrainingRequest,
     DiagnosticRequest,
     JobRequest,
+    ScoringRequest,
     SegmentationRequest,
     SegmenterTrainingRequest,
     params_of,
 )
 from services.jobs.service import JobService
 from services.jobs.types import Job
+from services.predictions.classifiers import require_trained
+from services.predictions.selection import require_dataset, select_crops
 from services.storage.base import ObjectStore
 from services.storage.keys import content_key, sha256_of_stream
 
-IMPORTABLE_KINDS = ("segmenter",)
+IMPORTABLE_KINDS: Final = ("segmenter", "classifier")
+# These read scores from a classifier, so it must have been trained; training may start from any.
+_CLASSIFYING_KINDS: Final = ("classification", "scoring")
+
+BatchProcess = Literal["segmentation", "scoring"]
+ImageRequest = SegmentationRequest | SegmenterTrainingRequest | ScoringRequest
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a job works on.
+
+    Attributes
+    ----------
+    shown
+        What its row shows; a poll of a large job must stay small, its items say the rest.
+    item_ids
+        One per item. Empty for work of one piece, such as a training.
+    sample
+        The one sample that all inputs belong to.
+    """
+
+    shown: dict[str, Any] = field(default_factory=dict)
+    item_ids: Sequence[str] = ()
+    sample: str | None = None
 
 
 class SubmissionService:
@@ -55,43 +85,43 @@ class SubmissionService:
         Raises
         ------
         NotFoundError
-            An image, a batch or an artifact does not exist.
+            An input or an artifact does not exist.
         InvalidInputError
-            The selection holds no image.
+            The selection holds nothing, or the classifier was never trained.
+        ConflictError
+            The inputs are still being made.
         """
         if session is None:
             with self._session_factory.begin() as own:
                 return self.submit(request, request_id, session=own)
-        if isinstance(request, DiagnosticRequest):
-            return self._add(session, request, request_id, inputs={}, item_ids=())
-        images = self._selected(session, request)
-        image_ids = [image.id for image in images]
-        # A training job is one piece of work: its images are inputs, but not items.
-        item_ids = image_ids if isinstance(request, SegmentationRequest) else ()
-        return self._add(
-            session,
-            request,
-            request_id,
-            inputs=_shown_inputs(request, image_ids),
-            item_ids=item_ids,
-            sample=_common_sample(images),
-        )
+        artifacts = self._resolved(session, request)
+        return self._add(session, request, artifacts, self._inputs(session, request), request_id)
 
-    def add_segmentation(
-        self, session: Session, batch_id: str, image_ids: Sequence[str], request_id: str | None = None
+    def check_process(self, process: BatchProcess) -> None:
+        """Make sure, before anything is uploaded, that a batch can be processed like this.
+
+        Raises
+        ------
+        NotFoundError, InvalidInputError
+            An artifact that it needs by default is missing or not trained.
+        """
+        with self._session_factory() as session:
+            self._resolved(session, _batch_request(process, "batch"))
+
+    def add_for_batch(
+        self,
+        session: Session,
+        process: BatchProcess,
+        batch_id: str,
+        image_ids: Sequence[str],
+        request_id: str | None = None,
     ) -> Job:
-        """Submit a segmentation with defaults in the transaction that stores the batch."""
-        request = SegmentationRequest(kind="segmentation", batch_id=batch_id)
+        """Submit a job with defaults in the transaction that stores the batch."""
+        request = _batch_request(process, batch_id)
         images = ImageRepository(session).require(list(image_ids))
-        inputs = {"batch_id": batch_id, "images": len(images)}
-        return self._add(
-            session,
-            request,
-            request_id,
-            inputs=inputs,
-            item_ids=[image.id for image in images],
-            sample=_common_sample(images),
-        )
+        shown = {"batch_id": batch_id, "images": len(images)}
+        inputs = _Inputs(shown, [image.id for image in images], _common_sample(images))
+        return self._add(session, request, self._resolved(session, request), inputs, request_id)
 
     def import_artifact(
         self,
@@ -112,7 +142,7 @@ class SubmissionService:
         """
         if check_kind(kind) not in IMPORTABLE_KINDS:
             raise UnsupportedHereError(
-                f"This version imports {', '.join(IMPORTABLE_KINDS)} weights, not those of a {kind}."
+                f"This version imports weights of a {' or a '.join(IMPORTABLE_KINDS)}, not those of a {kind}."
             )
         sha256 = sha256_of_stream(stream)
         key = content_key("artifacts", sha256)
@@ -121,64 +151,87 @@ class SubmissionService:
         return self._jobs.submit(
             "artifact_import",
             params.model_dump(mode="json"),
-            inputs={"object_key": key, "filename": filename[:200], "sha256": sha256},
+            inputs={"kind": kind, "object_key": key, "filename": filename[:200], "sha256": sha256},
             request_id=request_id,
             session=session,
         )
 
-    def _selected(
-        self, session: Session, request: SegmentationRequest | SegmenterTrainingRequest
-    ) -> list[Image]:
-        """The images that a request names, by ids, batch or sample."""
-        images = ImageRepository(session)
-        if request.image_ids is not None:
-            return images.require(request.image_ids)
-        if request.batch_id is not None:
-            batch = session.get(BatchRow, request.batch_id)
-            if batch is None:
-                raise NotFoundError("batch", request.batch_id)
-            ids = dict.fromkeys(item["image_id"] for item in batch.items if item["image_id"])
-            what = f"Batch {request.batch_id}"
-        else:
-            ids = dict.fromkeys(images.ids_of(request.sample or ""))
-            what = f"Sample {request.sample}"
-        if not ids:
-            raise InvalidInputError(f"{what} has no image; upload some with POST /v1/batches.")
-        return images.require(list(ids))
+    def _inputs(self, session: Session, request: JobRequest) -> _Inputs:
+        if isinstance(request, DiagnosticRequest):
+            return _Inputs()
+        if isinstance(request, ClassifierTrainingRequest):
+            require_dataset(session, request.dataset)
+            return _Inputs({"dataset": request.dataset})
+        if isinstance(request, ClassificationRequest):
+            selection = select_crops(session, request)
+            shown = {**selection.shown, "selection_key": selection.store(self._store)}
+            return _Inputs(shown, list(selection.packs), selection.sample)
+        images = _selected_images(session, request)
+        image_ids = [image.id for image in images]
+        # A training job is one piece of work: its images are inputs, but not items.
+        item_ids = () if isinstance(request, SegmenterTrainingRequest) else image_ids
+        return _Inputs(_shown_images(request, image_ids), item_ids, _common_sample(images))
+
+    def _resolved(self, session: Session, request: JobRequest) -> dict[str, str]:
+        """The exact version that each of the request's references means now."""
+        versions = {}
+        for role, kind in spec_of(request.kind).artifact_roles.items():
+            ref = getattr(request, role)
+            if ref is None:
+                continue
+            version = ArtifactService(session, self._store).resolve(kind, ref)
+            if kind == "classifier" and request.kind in _CLASSIFYING_KINDS:
+                require_trained(version)
+            versions[role] = version.ref
+        return versions
 
     def _add(
         self,
         session: Session,
         request: JobRequest,
+        artifacts: dict[str, str],
+        inputs: _Inputs,
         request_id: str | None,
-        *,
-        inputs: dict[str, Any],
-        item_ids: Sequence[str],
-        sample: str | None = None,
     ) -> Job:
-        spec = spec_of(request.kind)
-        artifacts = {}
-        for role, kind in spec.artifact_roles.items():
-            ref = getattr(request, role)
-            if ref is not None:
-                artifacts[role] = ArtifactService(session, self._store).resolve(kind, ref).ref
         return self._jobs.submit(
             request.kind,
-            params_of(request, spec.params_model),
-            inputs=inputs,
-            item_ids=item_ids,
+            params_of(request, spec_of(request.kind).params_model),
+            inputs=inputs.shown,
+            item_ids=inputs.item_ids,
             artifacts=artifacts,
-            sample=sample,
+            sample=inputs.sample,
             external_id=request.external_id,
             request_id=request_id,
             session=session,
         )
 
 
-def _shown_inputs(
-    request: SegmentationRequest | SegmenterTrainingRequest, image_ids: list[str]
-) -> dict[str, Any]:
-    """What the job shows as its inputs; a poll of a large job must stay small, its items say the rest."""
+def _batch_request(process: BatchProcess, batch_id: str) -> SegmentationRequest | ScoringRequest:
+    if process == "scoring":
+        return ScoringRequest(kind="scoring", batch_id=batch_id)
+    return SegmentationRequest(kind="segmentation", batch_id=batch_id)
+
+
+def _selected_images(session: Session, request: ImageRequest) -> list[Image]:
+    """The images that a request names, by ids, batch or sample."""
+    images = ImageRepository(session)
+    if request.image_ids is not None:
+        return images.require(request.image_ids)
+    if request.batch_id is not None:
+        batch = session.get(BatchRow, request.batch_id)
+        if batch is None:
+            raise NotFoundError("batch", request.batch_id)
+        ids = dict.fromkeys(item["image_id"] for item in batch.items if item["image_id"])
+        what = f"Batch {request.batch_id}"
+    else:
+        ids = dict.fromkeys(images.ids_of(request.sample or ""))
+        what = f"Sample {request.sample}"
+    if not ids:
+        raise InvalidInputError(f"{what} has no image; upload some with POST /v1/batches.")
+    return images.require(list(ids))
+
+
+def _shown_images(request: ImageRequest, image_ids: list[str]) -> dict[str, Any]:
     if isinstance(request, SegmenterTrainingRequest) or request.image_ids is not None:
         return {"image_ids": image_ids}
     if request.batch_id is not None:

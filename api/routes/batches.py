@@ -17,7 +17,6 @@ from api.schemas.common import Line, PageView
 from api.wiring import Wiring
 from services.idempotency import Answer
 from services.images.channels import parse_channel_rule
-from services.jobs.kinds import spec_of
 from services.uploads.service import SubmitJob
 from services.uploads.types import BatchRequest, UploadedFile
 
@@ -72,12 +71,12 @@ def get_batch(batch_id: str, wiring: CurrentWiring) -> BatchView:
 
 
 def _submitter(process: Process, wiring: Wiring, request_id: str) -> SubmitJob | None:
-    """Return what submits the job that `process` asks for; raises `UnknownKindError`."""
+    """Return what submits the job that `process` asks for; raises if this service cannot run it now."""
     if process == "none":
         return None
-    spec_of(process)
+    wiring.submissions.check_process(process)
 
     def submit(session: Session, batch_id: str, image_ids: tuple[str, ...]) -> str:
-        return wiring.submissions.add_segmentation(session, batch_id, image_ids, request_id).id
+        return wiring.submissions.add_for_batch(session, process, batch_id, image_ids, request_id).id
 
     return submit

@@ -40,6 +40,18 @@ _REQUESTS: dict[str, Any] = {
             "epochs": 40,
         },
     },
+    "scoring": {
+        "summary": "Find the chromosomes of a sample and score them",
+        "value": {"kind": "scoring", "sample": "S26-001234", "external_id": "LIMS-78"},
+    },
+    "classification": {
+        "summary": "Score chromosomes that were found before with another classifier",
+        "value": {"kind": "classification", "sample": "S26-001234", "classifier": "our-translocations/2"},
+    },
+    "classifier_training": {
+        "summary": "Train a classifier on a data set",
+        "value": {"kind": "classifier_training", "dataset": "adir/1", "name": "our-translocations"},
+    },
     "diagnostic": {
         "summary": "See whether a job gets through",
         "value": {"kind": "diagnostic", "items": 3, "seconds_per_item": 0.1},

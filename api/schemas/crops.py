@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from api.schemas.common import Body, Line, View
+from api.schemas.predictions import PredictionView
 from services.crops.types import CropClass, CropOrigin
+from services.predictions.types import PredictedClass
 
 
 class AnnotationRequest(Body):
@@ -49,7 +51,17 @@ class CropView(View):
                 "flags": ["touching"],
                 "class": "normal",
                 "annotations": [{"class": "normal", "annotator": "m.koch", "at": "2026-11-02T09:00:00Z"}],
-                "predictions": [],
+                "predicted_class": "normal",
+                "probability": 0.03,
+                "predictions": [
+                    {
+                        "classifier": "translocation/1",
+                        "class": "normal",
+                        "probabilities": {"normal": 0.97, "aberration": 0.03},
+                        "job_id": "job_01k9zt3v5e8w2hq4x7c1n6m0bf",
+                        "at": "2026-11-02T08:20:00Z",
+                    }
+                ],
                 "filter_scores": [],
                 "created_at": "2026-11-02T08:16:00Z",
             }
@@ -71,6 +83,8 @@ class CropView(View):
     flags: list[str] = Field(description="Among touching, overlapping, border, saturated.")
     crop_class: CropClass | None = Field(serialization_alias="class", description="The newest verdict.")
     annotations: list[AnnotationView] = Field(description="Every verdict, oldest first.")
-    predictions: list[dict[str, Any]] = Field(default=[], description="What classifiers said, newest last.")
+    predicted_class: PredictedClass | None = Field(description="By the newest prediction.")
+    probability: float | None = Field(description="Of an aberration, by the newest prediction.")
+    predictions: list[PredictionView] = Field(description="What every classifier said, newest last.")
     filter_scores: list[dict[str, Any]] = Field(default=[], description="What filters said.")
     created_at: datetime

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.crops.types import Annotation, Crop, CropFilter
-from services.db.tables import CropAnnotationRow, CropRow
-from services.ids import new_id
+from services.crops.queries import cursor_of, listing
+from services.crops.types import Annotation, Crop, CropFilter, PackedCrop
+from services.db.tables import CropAnnotationRow, CropRow, ImageRow
+from services.errors import NotFoundError
 from services.pagination import Page, PageRequest, make_page
+from services.predictions.repository import PredictionRepository
+from services.predictions.types import Prediction
+
+IMPORTED_CHANNELS: Final = ("red", "green", "dapi")
+MAX_NAMED_IN_ERROR: Final = 10
 
 
 class CropRepository:
-    """Crops and their annotations, through one session."""
+    """Crops with their annotations and predictions, through one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -28,55 +34,64 @@ class CropRepository:
             self._session.execute(insert(CropRow).on_conflict_do_nothing(), list(rows))
 
     def get(self, crop_id: str) -> Crop | None:
-        """One crop with its annotations, or None."""
+        """One crop with all that was said of it, or None."""
         row = self._session.get(CropRow, crop_id)
-        return None if row is None else self._with_annotations([row])[0]
+        return None if row is None else self._whole([row])[0]
 
     def list_page(self, wanted: CropFilter, page: PageRequest) -> Page[Crop]:
-        """Crops in the order in which they were made."""
-        query = select(CropRow).order_by(CropRow.id).limit(page.limit + 1)
-        conditions = (
-            (CropRow.image_id, wanted.image_id),
-            (CropRow.job_id, wanted.job_id),
-            (CropRow.sample, wanted.sample),
-            (CropRow.origin, wanted.origin),
-            (CropRow.crop_class, wanted.crop_class),
-        )
-        for column, value in conditions:
-            if value is not None:
-                query = query.where(column == value)
-        if page.after is not None:
-            query = query.where(CropRow.id > page.after)
-        crops = self._with_annotations(list(self._session.scalars(query)))
-        return make_page(crops, page.limit, lambda crop: crop.id)
+        """Crops in the order in which they were made, or by probability.
 
-    def annotate(self, crop_id: str, crop_class: str, annotator: str) -> None:
-        """Add a verdict; the newest counts, and none is ever removed."""
-        self._session.execute(
-            insert(CropAnnotationRow).values(
-                id=new_id("ann"), crop_id=crop_id, annotation_class=crop_class, annotator=annotator
+        Raises
+        ------
+        InvalidInputError
+            The cursor belongs to another order.
+        """
+        found = self._session.execute(listing(wanted, page.after).limit(page.limit + 1)).all()
+        keys = {row.id: cursor_of(wanted.sort, row.id, probability) for row, probability in found}
+        crops = self._whole([row for row, _ in found])
+        return make_page(crops, page.limit, lambda crop: keys[crop.id])
+
+    def packed(self, crop_ids: Sequence[str]) -> list[PackedCrop]:
+        """Where the pixels of some crops lie, in this order.
+
+        Raises
+        ------
+        NotFoundError
+            It names the missing ones.
+        """
+        row = CropRow
+        query = (
+            select(row.id, row.pack_key, row.pack_index, row.origin, ImageRow.channels)
+            .outerjoin(ImageRow, ImageRow.id == row.image_id)
+            .where(row.id.in_(crop_ids))
+        )
+        found = {
+            crop_id: PackedCrop(
+                crop_id, key, index, origin != "segmented", tuple(channels or IMPORTED_CHANNELS)
             )
-        )
-        row = self._session.get_one(CropRow, crop_id, with_for_update=True)
-        row.crop_class = crop_class
-        self._session.flush()
+            for crop_id, key, index, origin, channels in self._session.execute(query)
+        }
+        missing = [crop_id for crop_id in crop_ids if crop_id not in found]
+        if missing:
+            raise NotFoundError("crop", ", ".join(missing[:MAX_NAMED_IN_ERROR]))
+        return [found[crop_id] for crop_id in crop_ids]
 
-    def _with_annotations(self, rows: Sequence[CropRow]) -> list[Crop]:
-        """Map rows, with one query for the annotations of all of them."""
+    def _whole(self, rows: Sequence[CropRow]) -> list[Crop]:
+        """Map rows, with one query each for the annotations and the predictions of all of them."""
+        ids = [row.id for row in rows]
         annotations: dict[str, list[Annotation]] = defaultdict(list)
         query = (
-            select(CropAnnotationRow)
-            .where(CropAnnotationRow.crop_id.in_([row.id for row in rows]))
-            .order_by(CropAnnotationRow.id)
+            select(CropAnnotationRow).where(CropAnnotationRow.crop_id.in_(ids)).order_by(CropAnnotationRow.id)
         )
         for found in self._session.scalars(query) if rows else ():
             annotations[found.crop_id].append(
                 Annotation(found.annotation_class, found.annotator, found.created_at)
             )
-        return [_crop(row, tuple(annotations[row.id])) for row in rows]
+        predictions = PredictionRepository(self._session).of_crops(ids)
+        return [_crop(row, tuple(annotations[row.id]), predictions.get(row.id, ())) for row in rows]
 
 
-def _crop(row: CropRow, annotations: tuple[Annotation, ...]) -> Crop:
+def _crop(row: CropRow, annotations: tuple[Annotation, ...], predictions: tuple[Prediction, ...]) -> Crop:
     y0, x0, y1, x1 = row.bbox
     return Crop(
         id=row.id,
@@ -96,5 +111,8 @@ def _crop(row: CropRow, annotations: tuple[Annotation, ...]) -> Crop:
         flags=tuple(row.flags),
         crop_class=row.crop_class,
         created_at=row.created_at,
+        predicted_class=row.predicted_class,
+        probability=row.probability,
         annotations=annotations,
+        predictions=predictions,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from services import audit
+from services.crops.annotation import CropAnnotator, Verdict
 from services.crops.repository import CropRepository
 from services.crops.types import Crop, CropClass, CropFilter
-from services.errors import NotFoundError
+from services.errors import InvalidInputError, NotFoundError
 from services.pagination import Page, PageRequest
 
 
@@ -26,7 +26,16 @@ class CropService:
         return crop
 
     def list_page(self, wanted: CropFilter, page: PageRequest) -> Page[Crop]:
-        """Crops in the order in which they were made."""
+        """Crops in the order in which they were made, or by probability.
+
+        Raises
+        ------
+        InvalidInputError
+            The cursor belongs to another order, or the bounds of the probability exclude everything.
+        """
+        low, high = wanted.min_probability, wanted.max_probability
+        if low is not None and high is not None and low > high:
+            raise InvalidInputError("It is above max_probability: no crop can be both.", "min_probability")
         return self._crops.list_page(wanted, page)
 
     def annotate(self, crop_id: str, crop_class: CropClass, annotator: str, *, actor: str) -> Crop:
@@ -43,9 +52,8 @@ class CropService:
         ------
         NotFoundError
             There is no such crop.
+        SyntheticCropError
+            The crop was generated.
         """
-        before = self.get(crop_id)
-        self._crops.annotate(crop_id, crop_class, annotator)
-        details = {"from": before.crop_class, "to": crop_class, "annotator": annotator}
-        audit.record(self._session, actor=actor, action="crop.annotated", subject=crop_id, details=details)
+        CropAnnotator(self._session).add(Verdict(crop_id, crop_class, annotator), actor=actor)
         return self.get(crop_id)

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
+from services.predictions.types import Prediction
+
 CropOrigin = Literal["segmented", "imported", "generated"]
 CropClass = Literal["normal", "aberration", "excluded"]
 CROP_CLASSES: tuple[str, ...] = get_args(CropClass)
+CropSort = Literal["id", "-probability", "probability"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class Crop:
         The newest annotation's class, or None.
     annotations
         All verdicts, oldest first.
+    predicted_class, probability
+        The newest prediction, or None; `probability` is that of an aberration.
+    predictions
+        What every job's classifier said, newest last.
     """
 
     id: str
@@ -53,15 +60,60 @@ class Crop:
     flags: tuple[str, ...]
     crop_class: str | None
     created_at: datetime
+    predicted_class: str | None = None
+    probability: float | None = None
     annotations: tuple[Annotation, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+
+
+@dataclass(frozen=True)
+class PackedCrop:
+    """Where a crop's pixels lie, and what they are.
+
+    Attributes
+    ----------
+    rendered
+        Whether the pixels are final colours, as in imported and generated crops, or a scanner's.
+    channels
+        Names of the pack's planes.
+    """
+
+    id: str
+    pack_key: str
+    pack_index: int
+    rendered: bool
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CropFilter:
-    """Which crops to list; None means any."""
+    """Which crops to list, and in which order; None means any.
+
+    Attributes
+    ----------
+    crop_class
+        A person's newest verdict, or where there is none the newest prediction.
+    predicted_class, min_probability, max_probability
+        Of the newest prediction.
+    classifier
+        An exact ``name/version``: only what it has classified, and predictions are its own newest.
+    dataset
+        Name and version.
+    annotated
+        Whether a person has given a verdict.
+    sort
+        By id, or by probability of an aberration; crops without a prediction are left out then.
+    """
 
     image_id: str | None = None
     job_id: str | None = None
     sample: str | None = None
     origin: str | None = None
     crop_class: str | None = None
+    predicted_class: str | None = None
+    min_probability: float | None = None
+    max_probability: float | None = None
+    classifier: str | None = None
+    dataset: tuple[str, int] | None = None
+    annotated: bool | None = None
+    sort: CropSort = "id"

@@ -40,6 +40,14 @@ class ObjectStore(Protocol):
         """Read a whole object; raises `ObjectNotFoundError`."""
         ...
 
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Read `length` bytes from byte `start` on; raises `ObjectNotFoundError`.
+
+        The answer is shorter where the object ends; to start beyond its end is the caller's mistake and
+        counts as a failure of the store.
+        """
+        ...
+
     def stream(self, key: str) -> Iterator[bytes]:
         """Yield an object in pieces of about a megabyte; raises `ObjectNotFoundError` at once."""
         ...

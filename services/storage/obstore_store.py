@@ -32,6 +32,11 @@ class ObstoreStore:
         with _translated(key):
             return bytes(obstore.get(self._backend, key).bytes())
 
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Read `length` bytes from byte `start` on, fewer where the object ends."""
+        with _translated(key):
+            return bytes(obstore.get_range(self._backend, key, start=start, length=length))
+
     def stream(self, key: str) -> Iterator[bytes]:
         """Yield an object in pieces; a missing one is noticed before the first piece."""
         with _translated(key):

@@ -178,7 +178,7 @@ class TestUpload:
             ("segmenter", {"name": "x", "licence": "a\0"}, "file", 422),
             ("segmenter", {"name": "x", "description": "a\0"}, "file", 422),
             ("segmenter", {"name": "x"}, "weights", 422),
-            ("classifier", {"name": "x"}, "file", 422),
+            ("generator", {"name": "x"}, "file", 422),
             ("nonsense", {"name": "x"}, "file", 422),
         ],
     )
@@ -189,6 +189,13 @@ class TestUpload:
         answer = client.post(f"/v1/artifacts/{kind}", data=fields, files={file_field: ("w.pth", WEIGHTS)})
 
         assert status == answer.status_code
+
+    @pytest.mark.parametrize("kind", ["segmenter", "classifier"])
+    def test_job_knows_what_was_uploaded(self, client: httpx.Client, kind: str) -> None:
+        """Which kind of network the weights belong to is among the job's inputs."""
+        answer = client.post(f"/v1/artifacts/{kind}", data={"name": "x"}, files={"file": ("w.pth", WEIGHTS)})
+
+        assert (202, kind) == (answer.status_code, answer.json()["inputs"]["kind"])
 
     def test_upload_without_file(self, client: httpx.Client) -> None:
         """An upload needs its file."""

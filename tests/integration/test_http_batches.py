@@ -95,15 +95,6 @@ class TestUpload:
 
         assert ["m.tif"] == [item["filename"] for item in answer.json()["items"]]
 
-    def test_scoring_is_not_known_yet(self, client: httpx.Client, sample: str) -> None:
-        """A process that this version lacks is refused before anything is stored."""
-        answer = client.post(
-            "/v1/batches", data={"sample": sample, "process": "scoring"}, files=[("files", ("a.tif", b"x"))]
-        )
-
-        assert (422, "unknown_kind") == (answer.status_code, answer.json()["code"])
-        assert [] == client.get("/v1/batches", params={"sample": sample}).json()["items"]
-
 
 class TestRefusals:
     @pytest.mark.parametrize(

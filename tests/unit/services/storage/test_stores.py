@@ -40,6 +40,18 @@ class TestObjectStore:
 
         assert content == b"".join(store.stream("big"))
 
+    def test_reads_a_part(self, store: ObjectStore) -> None:
+        """Some bytes out of the middle come without the rest, and none are made up beyond the end."""
+        store.put("key", bytes(range(100)))
+
+        assert bytes(range(40, 50)) == store.get_range("key", 40, 10)
+        assert bytes(range(95, 100)) == store.get_range("key", 95, 10)
+
+    def test_a_part_of_nothing_is_a_named_error(self, store: ObjectStore) -> None:
+        """A missing object is told in the same words, however it is read."""
+        with pytest.raises(ObjectNotFoundError, match="'nothing'"):
+            store.get_range("nothing", 0, 1)
+
     def test_replaces_an_object(self, store: ObjectStore) -> None:
         """Putting again under the same key is harmless and the newest content counts."""
         store.put("key", b"old")

@@ -1,0 +1,1 @@
+"""What classifiers said of crops: scores, embeddings, and which crops a job is about."""
