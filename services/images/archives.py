@@ -39,7 +39,7 @@ _SPOOL_BYTES = 16 * 1024 * 1024
 _DIRECTORY_BYTES_PER_MEMBER = 1024
 _JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _ARCHIVE_EXTENSIONS = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
-_END, _END64 = b"PK\x05\x06", b"PK\x06\x06"
+_ENTRY, _END, _END64 = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06"
 _END_BYTES, _MAX_COMMENT_BYTES = 22, 65_535
 # Where the size of the directory ends in the ZIP64 record, and the value that points there.
 _SIZE64_END, _SEE_ZIP64 = 48, 0xFFFFFFFF
@@ -234,6 +234,22 @@ def _check_directory_size(stream: BinaryIO, limits: Limits) -> None:
         directory_bytes = large if directory_bytes == _SEE_ZIP64 else max(directory_bytes, large)
     if directory_bytes > limits.max_zip_members * _DIRECTORY_BYTES_PER_MEMBER:
         raise _too_many(limits)
+    # Parsed, an entry of 46 bytes takes half a kilobyte: a directory of short names holds many.
+    last_byte = size_bytes - len(tail) + tail.rfind(_END)
+    if _count_entries(stream, max(0, last_byte - directory_bytes), last_byte) > limits.max_zip_members:
+        raise _too_many(limits)
+
+
+def _count_entries(stream: BinaryIO, start: int, stop: int) -> int:
+    """Count the marks of directory entries between two offsets; at least as many as there are entries."""
+    found, carried = 0, b""
+    stream.seek(start)
+    while start < stop and (piece := stream.read(min(_CHUNK_BYTES, stop - start))):
+        start += len(piece)
+        piece = carried + piece
+        found += piece.count(_ENTRY)
+        carried = piece[-(len(_ENTRY) - 1) :]
+    return found
 
 
 def _too_many(limits: Limits) -> ZipTooManyMembersError:

@@ -167,6 +167,16 @@ class TestUnzipMembers:
 
         assert "zip_too_many_members" == refusal(bytes(data))
 
+    def test_crowded_directory_is_not_parsed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Entries of short names are counted by their marks, also across the pieces that are read."""
+        data = packed(*((f"{n}", b"") for n in range(400)))
+        monkeypatch.setattr("services.images.archives._CHUNK_BYTES", 50)
+        monkeypatch.setattr("services.images.archives.zipfile.ZipFile", None)
+
+        assert "zip_too_many_members" == refusal(data, Limits(max_zip_members=399))
+        with pytest.raises(TypeError):
+            refusal(data, Limits(max_zip_members=400))
+
     @given(
         changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
         kept=st.floats(0.1, 1),
