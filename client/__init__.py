@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from client.errors import ClientError, ConnectionFailedError, ProblemError
 from client.http import Client
-from client.records import ArtifactVersion, Batch, Crop, Image, Job, JobItem
+from client.records import ArtifactVersion, Batch, Crop, Dataset, Image, Job, JobItem, PredictedCrop
 from client.retries import RetryPolicy
 from client.uploading import UploadReport
 
@@ -18,9 +18,11 @@ __all__ = [
     "ClientError",
     "ConnectionFailedError",
     "Crop",
+    "Dataset",
     "Image",
     "Job",
     "JobItem",
+    "PredictedCrop",
     "ProblemError",
     "RetryPolicy",
     "UploadReport",

@@ -95,6 +95,7 @@ class Transport:
         *,
         accepted: frozenset[int] = frozenset(),
         idempotency_key: str | None = None,
+        answer_timeout_s: float | None = None,
         **options: Any,
     ) -> httpx.Response:
         """Send one request, again if need be, and return the answer with its body read.
@@ -107,6 +108,8 @@ class Transport:
             Statuses that are answers although they are not 2xx.
         idempotency_key
             For a POST; made here when missing.
+        answer_timeout_s
+            Longest silence of the service, where it has more to do than usual; never less than for others.
         options
             `params`, `json`, `data`, `files`, `headers` as in httpx. Files must be seekable, because a
             repeated request reads them again.
@@ -121,6 +124,11 @@ class Transport:
         headers = dict(options.pop("headers", {}))
         if method == "POST":
             headers["Idempotency-Key"] = idempotency_key or uuid.uuid4().hex
+
+        if answer_timeout_s is not None:
+            usual = self._http.timeout
+            read_s = max(answer_timeout_s, self._timeout_s)
+            options["timeout"] = httpx.Timeout(usual.write, connect=usual.connect, read=read_s)
 
         def build() -> httpx.Request:
             return self._http.build_request(method, path, headers=headers, **options)

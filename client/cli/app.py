@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from client.cli import artifacts, crops, images, jobs, system, upload
+from client.cli import (
+    artifacts,
+    crops,
+    datasets,
+    images,
+    jobs,
+    predictions,
+    review,
+    scoring,
+    system,
+    training,
+    upload,
+)
 from client.cli.connection import Connection, read_key
 from client.cli.exits import ErrorExits
 from client.http import DEFAULT_URL
@@ -40,10 +52,18 @@ def root(
 
 
 app.command("upload")(upload.upload)
+app.command("score")(scoring.score)
+app.command("classify")(scoring.classify)
 app.command("run")(jobs.run)
 app.command("watch")(jobs.watch)
+app.command("annotate")(review.annotate)
+app.command("suggest")(review.suggest)
+app.command("similar")(predictions.similar)
+app.command("predictions")(predictions.save_predictions)
 app.command("health")(system.health)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(images.app, name="images")
 app.add_typer(crops.app, name="crops")
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(training.app, name="train")
 app.add_typer(artifacts.app, name="artifacts")

@@ -1,4 +1,4 @@
-"""``artifacts``: the versions of segmenters and, later, of classifiers, generators and filters."""
+"""``artifacts``: the versions of segmenters, classifiers, generators and filters."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def upload(
     file: Annotated[Path, typer.Argument(help="Weights: safetensors or an official checkpoint.")],
     *,
     diameter_px: Annotated[
-        float | None, typer.Option(min=2, help="Mean object diameter in training.")
+        float | None, typer.Option(min=2, help="Of a segmenter: mean object diameter in training.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX expression or a short text.")] = None,
     description: Annotated[str | None, typer.Option(help="Where the weights come from.")] = None,

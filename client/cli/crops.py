@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,18 +13,41 @@ from client.cli.exits import ErrorExits
 from client.cli.output import count_progress, print_facts, print_json, print_table
 from client.errors import InvalidArgumentError
 from client.exporting import export_crops
+from client.records import Crop, CropClass, CropOrigin, CropSort, PredictedClass
 
 app = typer.Typer(cls=ErrorExits, no_args_is_help=True, help="List and export chromosomes.")
 
 ImageOption = Annotated[str | None, typer.Option(help="Only crops of this image.")]
 JobOption = Annotated[str | None, typer.Option(help="Only crops that this job made.")]
 SampleOption = Annotated[str | None, typer.Option("--sample", "-s", help="Only crops of this sample.")]
-OriginOption = Annotated[
-    Literal["segmented", "imported", "generated"] | None, typer.Option(help="Only crops of this origin.")
-]
+OriginOption = Annotated[CropOrigin | None, typer.Option(help="Only crops of this origin.")]
 ClassOption = Annotated[
-    Literal["normal", "aberration", "excluded"] | None,
-    typer.Option("--class", help="Only crops that a person gave this class."),
+    CropClass | None,
+    typer.Option(
+        "--class", help="Only crops that a person gave this class; without a verdict the prediction counts."
+    ),
+]
+PredictedOption = Annotated[
+    PredictedClass | None, typer.Option("--predicted-class", help="Only crops that were predicted so.")
+]
+MinOption = Annotated[
+    float | None,
+    typer.Option("--min-probability", min=0, max=1, help="Least probability of an aberration."),
+]
+MaxOption = Annotated[
+    float | None,
+    typer.Option("--max-probability", min=0, max=1, help="Largest probability of an aberration."),
+]
+ClassifierOption = Annotated[
+    str | None, typer.Option(help="Only what this name/version classified, with its own predictions.")
+]
+DatasetOption = Annotated[str | None, typer.Option(help="Only crops of this data set, as name/version.")]
+AnnotatedOption = Annotated[
+    bool | None, typer.Option("--annotated/--not-annotated", help="Only crops with, or without, a verdict.")
+]
+SortOption = Annotated[
+    CropSort | None,
+    typer.Option(help="-probability: most suspicious first; crops without a prediction are left out."),
 ]
 
 
@@ -36,29 +60,39 @@ def list_crops(
     sample: SampleOption = None,
     origin: OriginOption = None,
     crop_class: ClassOption = None,
+    predicted_class: PredictedOption = None,
+    min_probability: MinOption = None,
+    max_probability: MaxOption = None,
+    classifier: ClassifierOption = None,
+    dataset: DatasetOption = None,
+    annotated: AnnotatedOption = None,
+    sort: SortOption = None,
+    first: Annotated[int | None, typer.Option("--first", "-n", min=1, help="Only so many.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List crops, oldest first."""
-    filters = _filters(image, job, sample, origin, crop_class)
+    """List crops, oldest first, or by their probability of an aberration."""
+    filters = _filters(
+        image=image,
+        job=job,
+        sample=sample,
+        origin=origin,
+        crop_class=crop_class,
+        predicted_class=predicted_class,
+        min_probability=min_probability,
+        max_probability=max_probability,
+        classifier=classifier,
+        dataset=dataset,
+        annotated=annotated,
+        sort=sort,
+    )
     with connection_of(context).open() as client:
-        found = list(client.crops(**filters))
+        found = list(islice(client.crops(**filters), first))
     if as_json:
         print_json([crop.as_json() for crop in found])
         return
     print_table(
-        ["crop", "image", "sample", "box y0 x0 y1 x1", "area px", "flags", "class"],
-        [
-            (
-                crop.id,
-                crop.image_id,
-                crop.sample,
-                " ".join(map(str, crop.bbox)),
-                crop.area_px,
-                " ".join(crop.flags),
-                crop.crop_class,
-            )
-            for crop in found
-        ],
+        ["crop", "image", "sample", "box y0 x0 y1 x1", "area px", "flags", "class", "predicted", "p"],
+        [_cells(crop, classifier) for crop in found],
     )
 
 
@@ -72,6 +106,13 @@ def export(
     sample: SampleOption = None,
     origin: OriginOption = None,
     crop_class: ClassOption = None,
+    predicted_class: PredictedOption = None,
+    min_probability: MinOption = None,
+    max_probability: MaxOption = None,
+    classifier: ClassifierOption = None,
+    dataset: DatasetOption = None,
+    annotated: AnnotatedOption = None,
+    sort: SortOption = None,
     channel: Annotated[
         Literal["red", "green", "dapi"] | None, typer.Option(help="One channel in grey instead of colour.")
     ] = None,
@@ -81,9 +122,22 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write crops as PNG and a CSV that describes them. Run it again to continue."""
-    filters = _filters(image, job, sample, origin, crop_class)
-    if not filters:
-        raise InvalidArgumentError("Say which crops: --image, --job, --sample, --origin or --class.")
+    filters = _filters(
+        image=image,
+        job=job,
+        sample=sample,
+        origin=origin,
+        crop_class=crop_class,
+        predicted_class=predicted_class,
+        min_probability=min_probability,
+        max_probability=max_probability,
+        classifier=classifier,
+        dataset=dataset,
+        annotated=annotated,
+        sort=sort,
+    )
+    if not set(filters) - {"sort"}:
+        raise InvalidArgumentError("Say which crops: --image, --job, --sample, --dataset, --class, …")
     with connection_of(context).open() as client, count_progress() as progress:
         task = progress.add_task("exporting crops", total=None)
         report = export_crops(
@@ -108,8 +162,16 @@ def export(
         print_facts(facts.items())
 
 
-def _filters(
-    image: str | None, job: str | None, sample: str | None, origin: str | None, crop_class: str | None
-) -> dict[str, Any]:
-    given = {"image": image, "job": job, "sample": sample, "origin": origin, "class": crop_class}
-    return {name: value for name, value in given.items() if value is not None}
+def _cells(crop: Crop, classifier: str | None) -> tuple[Any, ...]:
+    """A row; with a classifier chosen, its own newest prediction is told instead of anybody's."""
+    predicted, probability = crop.predicted_class, crop.probability
+    own = [one for one in crop.predictions if one.classifier == classifier]
+    if own:
+        predicted, probability = own[-1].predicted_class, own[-1].probabilities.get("aberration")
+    box, flags = " ".join(map(str, crop.bbox)), " ".join(crop.flags)
+    place = (crop.id, crop.image_id, crop.sample, box, crop.area_px, flags)
+    return (*place, crop.crop_class, predicted, probability)
+
+
+def _filters(*, crop_class: str | None, **given: Any) -> dict[str, Any]:
+    return {name: value for name, value in {**given, "class": crop_class}.items() if value is not None}

@@ -49,14 +49,14 @@ def run(
         "diameter_px": diameter_px,
         "min_area_px": min_area_px,
         "external_id": external_id,
-        **_parameters(param or []),
+        **read_parameters(param or []),
     }
     with connection_of(context).open() as client:
         job = client.submit(kind, **body)
         if wait:
             remark(f"Submitted {job.id}.")
             job = follow_jobs(client, [job.id])[0]
-    _print_job(job, as_json=as_json)
+    print_job(job, as_json=as_json)
     raise typer.Exit(exit_code_of_jobs([job]))
 
 
@@ -74,7 +74,7 @@ def watch(
         on_state = (lambda job: print_json_line(job.as_json())) if as_json else (lambda _: None)
         job = follow_jobs(client, [job_id], timeout_s=give_up_s, on_state=on_state)[0]
     if not as_json:
-        _print_job(job, as_json=False)
+        print_job(job, as_json=False)
     raise typer.Exit(exit_code_of_jobs([job]))
 
 
@@ -107,7 +107,7 @@ def list_jobs(
 def show(context: typer.Context, job_id: JobArgument, *, as_json: JsonOption = False) -> None:
     """Show one job."""
     with connection_of(context).open() as client:
-        _print_job(client.job(job_id), as_json=as_json)
+        print_job(client.job(job_id), as_json=as_json)
 
 
 @app.command("items")
@@ -136,7 +136,7 @@ def items(context: typer.Context, job_id: JobArgument, *, as_json: JsonOption = 
 def cancel(context: typer.Context, job_id: JobArgument, *, as_json: JsonOption = False) -> None:
     """Ask a job to stop; what it already made stays."""
     with connection_of(context).open() as client:
-        _print_job(client.cancel(job_id), as_json=as_json)
+        print_job(client.cancel(job_id), as_json=as_json)
 
 
 @app.command("retry")
@@ -147,7 +147,7 @@ def retry(
     with connection_of(context).open() as client:
         job = client.retry(job_id)
         job = _waited(client, job) if wait else job
-    _print_job(job, as_json=as_json)
+    print_job(job, as_json=as_json)
     raise typer.Exit(exit_code_of_jobs([job]))
 
 
@@ -155,7 +155,8 @@ def _waited(client: Client, job: Job) -> Job:
     return follow_jobs(client, [job.id])[0]
 
 
-def _print_job(job: Job, *, as_json: bool) -> None:
+def print_job(job: Job, *, as_json: bool) -> None:
+    """Print what a person wants to know of a job, or all of it as JSON."""
     if as_json:
         print_json(job.as_json())
         return
@@ -173,12 +174,16 @@ def _print_job(job: Job, *, as_json: bool) -> None:
     if job.error:
         facts.append(("error", f"{job.error.get('code', '')}: {job.error.get('detail', '')}"))
     # Links are for programs, and the roles of artifacts are listed above.
-    known = {"links", *job.artifacts}
-    facts += [(name, value) for name, value in (job.result or {}).items() if name not in known]
+    known = {"links", "metrics", *job.artifacts}
+    facts += [(name, _short(value)) for name, value in (job.result or {}).items() if name not in known]
     print_facts(facts)
 
 
-def _parameters(given: list[str]) -> dict[str, Any]:
+def _short(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def read_parameters(given: list[str]) -> dict[str, Any]:
     """Read ``name=JSON``; what is no JSON is text."""
     parameters: dict[str, Any] = {}
     for text in given:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,7 +52,30 @@ def upload(
     Ends with 3 if some files were rejected, 5 if all were.
     """
     rule = channel_rule(channels, {"dapi": dapi, "red": red, "green": green})
-    with connection_of(context).open() as client, byte_progress() as progress:
+    about = _object(metadata)
+    with connection_of(context).open() as client:
+        report = send_images(
+            client,
+            paths,
+            sample,
+            channels=rule,
+            slide=slide,
+            pixel_size_um=pixel_size_um,
+            metadata=about,
+            process=process,
+            skip_stored=not resend,
+        )
+        jobs = _jobs(client, report, wait=wait)
+    if as_json:
+        print_json(_as_json(report, jobs))
+    else:
+        _print(report, jobs)
+    raise typer.Exit(_exit_code(report, jobs))
+
+
+def send_images(client: Client, paths: Iterable[Path], sample: str, **told: Any) -> UploadReport:
+    """Upload with a progress bar; `told` is what `Client.upload` takes."""
+    with byte_progress() as progress:
         task = progress.add_task("uploading", total=None)
 
         def show(state: UploadProgress) -> None:
@@ -59,24 +83,7 @@ def upload(
                 task, completed=state.done_bytes, total=state.total_bytes, description=state.message[:40]
             )
 
-        report = client.upload(
-            paths,
-            sample,
-            channels=rule,
-            slide=slide,
-            pixel_size_um=pixel_size_um,
-            metadata=_object(metadata),
-            process=process,
-            skip_stored=not resend,
-            on_progress=show,
-        )
-        progress.stop()
-        jobs = _jobs(client, report, wait=wait)
-    if as_json:
-        print_json(_as_json(report, jobs))
-    else:
-        _print(report, jobs)
-    raise typer.Exit(_exit_code(report, jobs))
+        return client.upload(paths, sample, on_progress=show, **told)
 
 
 def _jobs(client: Client, report: UploadReport, *, wait: bool) -> list[Job]:

@@ -15,14 +15,21 @@ from rich.console import Console
 
 from client.cli.exits import ExitCode, exit_code_of_error
 from client.demo.report import write_report
+from client.demo.results import DemoResult
 from client.demo.service import DemoService
-from client.demo.session import DemoResult, collect, segment, upload_samples
+from client.demo.session import collect, find_classifier, ref_of, run_job, upload_samples
 from client.demo.steps import print_results, step
+from client.demo.trust import trust_of
 from client.errors import ClientError
 from client.http import Client
+from client.records import ArtifactVersion
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTICE = "NOTICE"
+NO_CLASSIFIER = (
+    "There is no trained classifier 'translocation' in production, so chromosomes are found but not "
+    "classified. It comes with the checkout as models/weights/classifier_translocation.*; check it out again."
+)
 
 
 def demo(
@@ -33,7 +40,7 @@ def demo(
     / "var"
     / "demo",
 ) -> None:
-    """Start a service, find the chromosomes of the bundled metaphases, show them, and stop."""
+    """Start a service, find and classify the chromosomes of the bundled metaphases, show them, and stop."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
@@ -71,26 +78,57 @@ def _work(console: Console, url: str, samples: Path, folder: Path) -> DemoResult
     with Client(url) as client:
         with step(console, "Uploading the sample metaphases") as remark:
             report, upload_s = upload_samples(client, samples, lambda state: remark(state.message))
-        with step(console, "Finding chromosomes") as remark:
-            job, wait_s = segment(
+        classifier = find_classifier(client)
+        if classifier is None:
+            console.print(NO_CLASSIFIER, style="yellow", soft_wrap=True)
+        what = "Finding chromosomes" if classifier is None else "Finding and classifying chromosomes"
+        with step(console, what) as remark:
+            job, wait_s = run_job(
                 client,
                 report,
+                classifier,
                 lambda job: remark(
                     f"{job.status} {job.progress.done}/{job.progress.total} {job.progress.unit}"
                 ),
             )
         with step(console, "Fetching pictures and crops"):
             return collect(
-                client, job, report, folder, reference=samples / "masks", upload_s=upload_s, wait_s=wait_s
+                client,
+                job,
+                report,
+                folder,
+                samples=samples,
+                classifier=classifier,
+                upload_s=upload_s,
+                wait_s=wait_s,
             )
 
 
 def _say_where(console: Console, result: DemoResult, page: Path, total_s: float) -> None:
-    version = result.segmenter
-    console.print(f"Weights: {version.name}/{version.version}, sha256 {version.sha256}", soft_wrap=True)
+    if result.classifier is not None:
+        _say_how_good(console, result.classifier)
+    for version in (result.segmenter, result.classifier):
+        if version is not None:
+            console.print(
+                f"{version.kind.capitalize()}: {ref_of(version)}, sha256 {version.sha256}", soft_wrap=True
+            )
     console.print(f"Page with pictures: {page}", style="bold", soft_wrap=True)
     console.print(f"Overlays, crops (crops.csv), masks: {result.folder}", soft_wrap=True)
     console.print(f"All of it took {total_s:.1f} s.")
+
+
+def _say_how_good(console: Console, classifier: ArtifactVersion) -> None:
+    """One honest line: a flag is a hint, and how often it is right."""
+    best = trust_of(classifier, ()).headline
+    figures = "nobody measured how often it is right"
+    if best is not None:
+        figures = (
+            f"on {best.split} slides F1 {best.f1}, precision {best.precision}, recall {best.recall} "
+            f"({best.aberrations} aberrant crops)"
+        )
+    console.print(
+        f"Flagged means: look at it. {ref_of(classifier)}: {figures}. Not a medical device.", soft_wrap=True
+    )
 
 
 def _notice(samples: Path) -> str:

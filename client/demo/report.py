@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,24 +12,34 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from client.demo.facts import facts_of_weights
 from client.demo.pictures import Embedded, Region, region_of, scene, upright
-from client.demo.session import DemoResult, ImageResult
+from client.demo.results import DemoResult, ImageResult, by_suspicion, is_flagged
+from client.demo.trust import trust_of
 from client.downloads import write_whole
 from client.records import Crop
 
 TEMPLATE = "report.html.j2"
-FLAG_LETTERS = {"touching": "T", "overlapping": "O", "border": "B", "saturated": "S"}
-FLAG_MEANINGS = {
-    "touching": "its outline meets another chromosome's; the cut between them may be off",
-    "overlapping": "it lies across another chromosome",
+MARK_LETTERS = {"touching": "T", "overlapping": "O", "border": "B", "saturated": "S"}
+MARK_MEANINGS = {
+    "touching": "its outline meets another chromosome's; if the cut between them is off, a piece of a "
+    "neighbour in another colour looks like a translocation",
+    "overlapping": "it lies across another chromosome, whose colours shine through",
     "border": "the edge of the image cuts it",
     "saturated": "part of it is as bright as the camera can record",
 }
+SMALLEST_SHOWN = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class CropCard:
-    """A chromosome in the gallery and its box on the overlay, in percent of the image."""
+    """A chromosome in the gallery and its box on the overlay, in percent of the image.
+
+    Attributes
+    ----------
+    channels
+        Its grey pictures by channel, for flagged ones.
+    """
 
     crop: Crop
     number: int
@@ -38,6 +49,20 @@ class CropCard:
     top: float
     width: float
     height: float
+    channels: Mapping[str, Embedded]
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the classifier takes it for aberrant."""
+        return is_flagged(self.crop)
+
+    @property
+    def probability(self) -> str:
+        """Of an aberration, in words that fit below a small picture; empty if it was not classified."""
+        value = self.crop.probability
+        if value is None:
+            return ""
+        return "<0.01" if value < SMALLEST_SHOWN else f"{value:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +70,7 @@ class ImageCard:
     """A metaphase's section."""
 
     result: ImageResult
+    number: int
     preview: Embedded
     overlay: Embedded
     preview_file: str
@@ -52,6 +78,14 @@ class ImageCard:
     crops: tuple[CropCard, ...]
     shifts: tuple[str, ...]
     removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A flagged chromosome and the metaphase that it lies in."""
+
+    image: ImageCard
+    card: CropCard
 
 
 def write_report(result: DemoResult, notice: str, started: datetime) -> Path:
@@ -71,15 +105,20 @@ def write_report(result: DemoResult, notice: str, started: datetime) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    cards = [_image_card(image, number, result) for number, image in enumerate(result.images, start=1)]
+    slides = [image.note.slide for image in result.images if image.note]
     page = environment.get_template(TEMPLATE).render(
-        images=[_image_card(image, result.folder) for image in result.images],
+        images=cards,
+        suspects=_suspects(cards, result),
         totals=_totals(result),
+        agreement=_agreement(result.images),
+        trust=None if result.classifier is None else trust_of(result.classifier, slides),
+        threshold=result.threshold,
         failed=result.failed,
         job=result.job,
-        segmenter=result.segmenter,
-        weights=_facts_of_weights(result),
-        meanings=FLAG_MEANINGS,
-        letters=FLAG_LETTERS,
+        weights=facts_of_weights(result),
+        meanings=MARK_MEANINGS,
+        letters=MARK_LETTERS,
         notice=notice,
         started=started.strftime("%Y-%m-%d %H:%M %Z"),
         computer=f"{platform.system()} {platform.machine()}, {os.cpu_count() or 1} processor cores",
@@ -88,13 +127,12 @@ def write_report(result: DemoResult, notice: str, started: datetime) -> Path:
 
 
 def _totals(result: DemoResult) -> dict[str, Any]:
-    crops = sum(len(image.crops) for image in result.images)
     seconds = [image.seconds for image in result.images if image.seconds is not None]
     return {
         "images": len(result.images),
-        "crops": crops,
-        "flagged": sum(image.flagged for image in result.images),
-        "touching": sum(image.touching for image in result.images),
+        "crops": sum(len(image.crops) for image in result.images),
+        "flagged": sum(len(image.flagged) for image in result.images),
+        "marked": sum(image.marked for image in result.images),
         "seconds_per_image": sum(seconds) / len(seconds) if seconds else None,
         "upload_s": result.upload_s,
         "wait_s": result.wait_s,
@@ -103,19 +141,39 @@ def _totals(result: DemoResult) -> dict[str, Any]:
     }
 
 
-def _image_card(result: ImageResult, folder: Path) -> ImageCard:
-    # From large to small, as in a karyogram.
-    ordered = sorted(result.crops, key=lambda crop: (-(crop.length_px or 0.0), -crop.area_px))
+def _agreement(images: Iterable[ImageResult]) -> dict[str, int] | None:
+    """Flags in metaphases that the images' owner calls normal, which are false alarms if that is true."""
+    normal = [image for image in images if image.note and image.note.is_normal]
+    if not normal:
+        return None
+    return {
+        "images": len(normal),
+        "crops": sum(len(image.crops) for image in normal),
+        "flagged": sum(len(image.flagged) for image in normal),
+    }
+
+
+def _suspects(cards: Iterable[ImageCard], result: DemoResult) -> list[Suspect]:
+    """Flagged chromosomes of all metaphases, as many as there are pictures of."""
+    found = [
+        Suspect(image, card) for image in cards for card in image.crops if card.crop.id in result.channels
+    ]
+    return sorted(found, key=lambda suspect: by_suspicion(suspect.card.crop))
+
+
+def _image_card(result: ImageResult, number: int, whole: DemoResult) -> ImageCard:
+    ordered = sorted(result.crops, key=lambda crop: (not is_flagged(crop), *by_suspicion(crop)))
     outputs = result.item.outputs or {}
-    image = result.image
+    image, folder = result.image, whole.folder
     region = region_of(ordered, image.height, image.width)
     return ImageCard(
         result=result,
+        number=number,
         preview=scene(result.preview, region, image.width),
         overlay=scene(result.overlay, region, image.width),
         preview_file=result.preview.relative_to(folder).as_posix(),
         overlay_file=result.overlay.relative_to(folder).as_posix(),
-        crops=tuple(_crop_card(crop, rank, region, folder) for rank, crop in enumerate(ordered, start=1)),
+        crops=tuple(_crop_card(crop, rank, region, whole) for rank, crop in enumerate(ordered, start=1)),
         shifts=tuple(
             _shift(channel, value)
             for channel, value in (outputs.get("shifts_px") or {}).items()
@@ -129,17 +187,19 @@ def _image_card(result: ImageResult, folder: Path) -> ImageCard:
     )
 
 
-def _crop_card(crop: Crop, rank: int, region: Region, folder: Path) -> CropCard:
+def _crop_card(crop: Crop, rank: int, region: Region, whole: DemoResult) -> CropCard:
     left, top, width, height = region.percent(crop.bbox)
+    channels = whole.channels.get(crop.id, {})
     return CropCard(
         crop=crop,
         number=crop.label or rank,
-        picture=upright(folder / "crops" / f"{crop.id}.png", crop),
-        letters="".join(FLAG_LETTERS.get(flag, flag[:1].upper()) for flag in crop.flags),
+        picture=upright(whole.folder / "crops" / f"{crop.id}.png", crop),
+        letters="".join(MARK_LETTERS.get(flag, flag[:1].upper()) for flag in crop.flags),
         left=left,
         top=top,
         width=width,
         height=height,
+        channels={name: upright(path, crop) for name, path in channels.items()},
     )
 
 
@@ -150,28 +210,3 @@ def _shift(channel: str, value: Any) -> str:
     else:
         (dy, dx), reliable = value, True
     return f"{channel} by {dy:+.1f} down, {dx:+.1f} right" + ("" if reliable else " (uncertain)")
-
-
-def _facts_of_weights(result: DemoResult) -> list[tuple[str, str]]:
-    """Rows about the segmenter: identity first, then what its manifest says, flattened."""
-    version = result.segmenter
-    weights_sha256 = (result.job.result or {}).get("weights_sha256")
-    facts = [("Segmenter", f"{version.name}, version {version.version}")]
-    if weights_sha256:
-        facts.append(("SHA-256 of the weights", str(weights_sha256)))
-    if version.sha256:
-        facts.append(("SHA-256 of the artifact", version.sha256))
-    return facts + _flat(version.manifest)
-
-
-def _flat(manifest: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    facts: list[tuple[str, str]] = []
-    for name, value in manifest.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        if isinstance(value, dict):
-            facts += _flat(value, f"{label}: ")
-        elif isinstance(value, list):
-            facts.append((label, ", ".join(str(entry) for entry in value)))
-        elif value is not None:
-            facts.append((label, f"{value:.4g}" if isinstance(value, float) else str(value)))
-    return facts

@@ -1,84 +1,37 @@
-"""What the demonstration does with a running service: upload, segment, fetch everything worth seeing."""
+"""What the demonstration does with a running service: upload, score, fetch everything worth seeing."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from PIL import Image as Picture
 
-from client.errors import ClientError, LocalFileError
+from client.demo.results import DemoResult, ImageResult, by_suspicion
+from client.demo.samples import SampleNote, read_notes
+from client.downloads import write_whole
+from client.errors import ClientError, LocalFileError, ProblemError
 from client.exporting import export_crops
 from client.http import Client
 from client.records import ArtifactVersion, Crop, Image, Job, JobItem
 from client.uploading import UploadProgress, UploadReport
 
 SAMPLE = "DEMO-MFISH"
-CHANNELS = {"dapi": "*_dapi.tif", "red": "*_red.tif", "green": "*_green.tif"}
-OUTPUT_FOLDERS = ("previews", "overlays", "crops", "masks")
+CHANNELS = {"red": "*_red.tif", "green": "*_green.tif", "dapi": "*_dapi.tif"}
+OUTPUT_FOLDERS = ("previews", "overlays", "crops", "channels", "masks")
+CLASSIFIER = "translocation"
+MAX_SUSPECTS = 60
 
 
 class NothingSegmentedError(ClientError):
     """Not one image came through, so there is nothing to show."""
 
     code = "nothing_segmented"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageResult:
-    """One metaphase and what was found in it.
-
-    Attributes
-    ----------
-    preview, overlay
-        Files of the report folder.
-    crops
-        Its chromosomes; the picture of each is ``crops/<id>.png``.
-    expected
-        How many chromosomes the data set's own masks show, where there are such masks.
-    """
-
-    image: Image
-    item: JobItem
-    preview: Path
-    overlay: Path
-    crops: tuple[Crop, ...]
-    expected: int | None = None
-
-    @property
-    def touching(self) -> int:
-        """Chromosomes that touch another."""
-        return sum("touching" in crop.flags for crop in self.crops)
-
-    @property
-    def flagged(self) -> int:
-        """Chromosomes with any flag."""
-        return sum(bool(crop.flags) for crop in self.crops)
-
-    @property
-    def seconds(self) -> float | None:
-        """Computing time, where the service tells it."""
-        value = (self.item.outputs or {}).get("seconds")
-        return float(value) if isinstance(value, int | float) else None
-
-
-@dataclass(frozen=True, slots=True)
-class DemoResult:
-    """Everything that the table and the page show."""
-
-    folder: Path
-    images: tuple[ImageResult, ...]
-    failed: tuple[JobItem, ...]
-    job: Job
-    segmenter: ArtifactVersion
-    uploaded: UploadReport
-    upload_s: float
-    wait_s: float
 
 
 def upload_samples(
@@ -102,8 +55,26 @@ def upload_samples(
     return report, time.monotonic() - started
 
 
-def segment(client: Client, report: UploadReport, on_progress: Callable[[Job], None]) -> tuple[Job, float]:
-    """Run the main job on the uploaded images; returns it and the seconds from submission to end.
+def find_classifier(client: Client) -> ArtifactVersion | None:
+    """The classifier in production, or None if there is none that was trained."""
+    try:
+        version = client.artifact_version("classifier", CLASSIFIER, "production")
+    except ProblemError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None
+    return version if version.manifest.get("trained") else None
+
+
+def run_job(
+    client: Client,
+    report: UploadReport,
+    classifier: ArtifactVersion | None,
+    on_progress: Callable[[Job], None],
+) -> tuple[Job, float]:
+    """Score the uploaded images, or only segment them if there is no classifier.
+
+    Returns the job and the seconds from submission to end.
 
     Raises
     ------
@@ -111,7 +82,8 @@ def segment(client: Client, report: UploadReport, on_progress: Callable[[Job], N
         The job failed altogether.
     """
     started = time.monotonic()
-    job = client.submit("segmentation", image_ids=report.image_ids)
+    kind, ref = ("segmentation", None) if classifier is None else ("scoring", ref_of(classifier))
+    job = client.submit(kind, image_ids=report.image_ids, classifier=ref)
     try:
         job = client.wait(job.id, on_progress)
     except (KeyboardInterrupt, SystemExit):
@@ -134,13 +106,15 @@ def collect(
     report: UploadReport,
     folder: Path,
     *,
-    reference: Path,
+    samples: Path,
+    classifier: ArtifactVersion | None,
     upload_s: float,
     wait_s: float,
 ) -> DemoResult:
     """Fetch pictures, crops and facts of a finished job into `folder`, replacing those of an earlier run.
 
-    `reference` is the folder of the data set's own label images, which need not exist.
+    `samples` is the folder of the images; label images in its ``masks`` and a table in its README tell
+    what is known of them, and need not exist.
     """
     for name in OUTPUT_FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -149,35 +123,66 @@ def collect(
     for crop in client.crops(job=job.id):
         crops.setdefault(crop.image_id, []).append(crop)
     items = list(client.job_items(job.id))
-    results = []
-    for item in items:
-        if item.status != "succeeded" or item.input_id is None:
-            continue
-        image = client.image(item.input_id)
-        name = file_stem(image)
-        results.append(
-            ImageResult(
-                image=image,
-                item=item,
-                preview=client.download_preview(image.id, folder / "previews" / f"{name}.png"),
-                overlay=client.download_overlay(image.id, folder / "overlays" / f"{name}.png", job=job.id),
-                crops=tuple(crops.get(image.id, ())),
-                expected=count_labels(reference / f"{Path(image.filename).stem}.tif"),
-            )
-        )
+    notes = read_notes(samples)
+    results = [
+        _image_result(client, job, item, crops, folder, samples=samples, notes=notes)
+        for item in items
+        if item.status == "succeeded"
+    ]
     results.sort(key=lambda result: result.image.filename)
-    kind, ref = "segmenter", job.artifacts["segmenter"]
-    name, _, version = ref.partition("/")
+    suspects = sorted((crop for result in results for crop in result.flagged), key=by_suspicion)
+    name, _, version = job.artifacts["segmenter"].partition("/")
     return DemoResult(
         folder=folder,
         images=tuple(results),
         failed=tuple(item for item in items if item.status != "succeeded"),
         job=job,
-        segmenter=client.artifact_version(kind, name, version),
+        segmenter=client.artifact_version("segmenter", name, version),
         uploaded=report,
         upload_s=upload_s,
         wait_s=wait_s,
+        classifier=classifier,
+        channels={crop.id: _channels(client, crop, folder) for crop in suspects[:MAX_SUSPECTS]},
     )
+
+
+def ref_of(version: ArtifactVersion) -> str:
+    """What jobs call a version."""
+    return f"{version.name}/{version.version}"
+
+
+def _image_result(
+    client: Client,
+    job: Job,
+    item: JobItem,
+    crops: Mapping[str | None, Sequence[Crop]],
+    folder: Path,
+    *,
+    samples: Path,
+    notes: Mapping[str, SampleNote],
+) -> ImageResult:
+    image = client.image(item.input_id or "")
+    name, original = file_stem(image), Path(image.filename).stem
+    return ImageResult(
+        image=image,
+        item=item,
+        preview=client.download_preview(image.id, folder / "previews" / f"{name}.png"),
+        overlay=client.download_overlay(image.id, folder / "overlays" / f"{name}.png", job=job.id),
+        crops=tuple(crops.get(image.id, ())),
+        expected=count_labels(samples / "masks" / f"{original}.tif"),
+        note=notes.get(original),
+    )
+
+
+def _channels(client: Client, crop: Crop, folder: Path) -> dict[str, Path]:
+    """One grey picture per channel, in which paints and bands show better than in colours."""
+    # The export has refused ids that are no file names.
+    return {
+        channel: write_whole(
+            folder / "channels" / f"{crop.id}_{channel}.png", [client.crop_png(crop.id, channel=channel)]
+        )
+        for channel in CHANNELS
+    }
 
 
 def count_labels(path: Path) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from client.cli.output import plain
-from client.demo.session import DemoResult
+from client.demo.results import DemoResult, ImageResult
 
 
 @contextmanager
@@ -39,23 +39,29 @@ def print_results(console: Console, result: DemoResult) -> None:
     """Print the table: a row per metaphase, and the sum."""
     table = Table(title="What was found", title_justify="left", title_style="bold")
     table.add_column("image", overflow="fold")
-    for column in ("chromosomes found", "reference", "touching", "flagged", "seconds"):
+    columns = ("chromosomes", "reference", "touching", "flagged", "highest p", "seconds")
+    for column in columns:
         table.add_column(column, justify="right")
     for image in result.images:
-        seconds = "-" if image.seconds is None else f"{image.seconds:.1f}"
-        expected = "-" if image.expected is None else image.expected
-        counts = (len(image.crops), expected, image.touching, image.flagged)
-        table.add_row(plain(image.image.filename), *map(str, counts), seconds)
+        table.add_row(plain(image.image.filename), *_cells(result, (image,)))
     for item in result.failed:
         reason = (item.error or {}).get("detail", "no reason was given")
-        table.add_row(plain(f"{item.input_id}: {reason}"), "failed", "", "", "", "", style="red")
+        table.add_row(plain(f"{item.input_id}: {reason}"), "failed", *[""] * (len(columns) - 1), style="red")
     table.add_section()
-    totals = (
-        sum(len(image.crops) for image in result.images),
-        sum(image.expected or 0 for image in result.images) or "-",
-        sum(image.touching for image in result.images),
-        sum(image.flagged for image in result.images),
-    )
-    seconds_sum = sum(image.seconds or 0.0 for image in result.images)
-    table.add_row("all", *map(str, totals), f"{seconds_sum:.1f}", style="bold")
+    table.add_row("all", *_cells(result, result.images), style="bold")
     console.print(table)
+
+
+def _cells(result: DemoResult, images: Sequence[ImageResult]) -> list[str]:
+    """Counts of some metaphases; a dash is what nobody can tell."""
+    expected = sum(image.expected or 0 for image in images)
+    highest = [image.highest for image in images if image.highest is not None]
+    seconds = [image.seconds for image in images if image.seconds is not None]
+    return [
+        str(sum(len(image.crops) for image in images)),
+        str(expected or "-"),
+        str(sum(image.touching for image in images)),
+        "-" if result.classifier is None else str(sum(len(image.flagged) for image in images)),
+        f"{max(highest):.2f}" if highest else "-",
+        f"{sum(seconds):.1f}" if seconds else "-",
+    ]

@@ -16,11 +16,14 @@ from typer.testing import CliRunner
 from client.cli.app import app
 from client.errors import ProblemError
 from client.exporting import export_crops
+from client.figures import figures_of
 from client.http import Client
-from client.records import Job
+from client.records import Dataset, Job
 from client.uploading import UploadReport
 from services.config import Settings
 from services.embedded.supervisor import running_service
+from tests.support.classifiers import weights
+from tests.support.datasets import labelled_archive
 
 pytestmark = pytest.mark.integration
 
@@ -66,6 +69,34 @@ def segmented(client: Client, uploaded: UploadReport, segmenter: str) -> tuple[J
     states: list[Job] = []
     job = client.submit("segmentation", image_ids=uploaded.image_ids[:1], segmenter=segmenter)
     return client.wait(job.id, states.append), states
+
+
+@pytest.fixture(scope="module")
+def dataset(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A few labelled pictures on three slides."""
+    archive = tmp_path_factory.mktemp("archive") / "lab.zip"
+    archive.write_bytes(labelled_archive())
+    return client.import_dataset("lab", archive, licence="CC0-1.0")
+
+
+@pytest.fixture(scope="module")
+def start(client: Client, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Weights of a ResNet-18 that were uploaded to train from."""
+    file = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
+    file.write_bytes(weights())
+    job = client.wait(client.upload_artifact("classifier", "start", file).id)
+    assert job.status == "succeeded", job.error
+    return "start/1"
+
+
+@pytest.fixture(scope="module")
+def classifier(client: Client, dataset: Dataset, start: str) -> str:
+    """A classifier after one epoch, in production as any lab would do it."""
+    body = {"name": "lab", "dataset": dataset.ref, "classifier": start, "epochs": 1, "canvas_px": 32}
+    job = client.wait(client.submit("classifier_training", **body).id)
+    assert job.status == "succeeded", job.error
+    client.set_alias("classifier", "lab", "production", 1)
+    return "lab/production"
 
 
 class TestUpload:
@@ -161,6 +192,76 @@ class TestSegmentation:
         assert [found.id for found in client.crops(job=segmented[0].id, class_="excluded")] == [crop.id]
 
 
+class TestDatasets:
+    def test_an_archive_becomes_a_version(self, client: Client, dataset: Dataset) -> None:
+        """Counted per split and class, listed under its name, with its crops."""
+        assert {"train", "val", "test"} == {item.split for item in client.dataset_items("lab", 1)}
+        assert (dataset.ref, dataset.counts["val"]["aberration"]) == ("lab/1", 2)
+        assert client.dataset_versions("lab") == [dataset] == [client.dataset("lab", 1)]
+        assert "lab/1" in {found.ref for found in client.datasets()}
+
+    def test_an_export_is_the_same_version_again(
+        self, client: Client, dataset: Dataset, tmp_path: Path
+    ) -> None:
+        """What was saved can be imported, and is known."""
+        written = client.export_dataset("lab", 1, tmp_path / "lab.zip")
+
+        assert client.import_dataset("lab", written).sha256 == dataset.sha256
+
+    def test_verdicts_are_frozen(self, client: Client, segmented: tuple[Job, list[Job]]) -> None:
+        """Many verdicts at once, then a version of them."""
+        crops = [crop.id for crop in client.crops(job=segmented[0].id)]
+        verdicts = [(crop, "aberration" if n < 3 else "normal") for n, crop in enumerate(crops)]
+
+        annotated = client.annotate_all(verdicts, "m.koch")
+        frozen = client.freeze_dataset("drawn", job_ids=[segmented[0].id], splits={"train": ["7"]})
+
+        assert annotated == len(crops) == frozen.items
+        assert frozen.counts["train"]["aberration"] == 3
+
+    def test_suggestions_have_reasons(self, client: Client, segmented: tuple[Job, list[Job]]) -> None:
+        """Touching chromosomes deserve a look before they are learnt from."""
+        found = list(client.suggestions(job=segmented[0].id))
+
+        assert found
+        assert all(reason.code and reason.detail for one in found for reason in one.reasons)
+
+
+class TestClassification:
+    def test_training_tells_figures(self, client: Client, classifier: str) -> None:
+        """Of both held-out splits, so that it may go into production."""
+        version = client.artifact_version("classifier", *classifier.split("/"))
+
+        assert {"validation", "test"} == {row.split for row in figures_of(version.manifest["metrics"])}
+        assert version.manifest["dataset"]["name"] == "lab"
+
+    def test_crops_are_classified(
+        self, client: Client, segmented: tuple[Job, list[Job]], classifier: str, tmp_path: Path
+    ) -> None:
+        """Table, list by probability, embedding and neighbours tell of the same predictions."""
+        made = segmented[0].id
+        job = client.wait(client.submit("classification", job_id=made, classifier=classifier).id)
+        rows = {row.crop_id: row.probability for row in client.predictions(job.id)}
+        listed = list(client.crops(job=made, classifier=job.artifacts["classifier"], sort="-probability"))
+        table = client.download_predictions(job.id, tmp_path / "p.parquet", embeddings=True)
+
+        assert job.status == "succeeded", job.error
+        assert rows == {crop.id: crop.probability for crop in listed}
+        assert [crop.id for crop in listed] == sorted(rows, key=lambda crop: (-rows[crop], crop))
+        assert table.read_bytes()[:4] == b"PAR1"
+        assert len(client.embedding(listed[0].id).embedding) == 512
+        neighbours = client.similar(listed[0].id, 3, job=made)
+        assert [one.distance for one in neighbours] == sorted(one.distance for one in neighbours)
+        assert len({listed[0].id, *(one.crop_id for one in neighbours)}) == 4
+
+    def test_weights_to_start_from_cannot_classify(
+        self, client: Client, segmented: tuple[Job, list[Job]], start: str
+    ) -> None:
+        """They were uploaded and know nothing of chromosomes."""
+        with pytest.raises(ProblemError, match="start"):
+            client.submit("classification", job_id=segmented[0].id, classifier=start)
+
+
 class TestJobs:
     def test_partial_and_retry(self, client: Client) -> None:
         """Failed items can be run again, and what succeeded stays."""
@@ -218,6 +319,30 @@ class TestCommandLine:
         assert [upload.exit_code, run.exit_code, export.exit_code] == [0, 0, 0]
         assert len(json.loads(upload.stdout)["image_ids"]) == 1
         assert json.loads(export.stdout)["crops"] == json.loads(run.stdout)["result"]["chromosomes"]
+
+    def test_from_files_to_flagged_chromosomes(
+        self, url: str, segmenter: str, classifier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One command uploads, segments and classifies; another saves the table."""
+        monkeypatch.setenv("KARYOBRIDGE_URL", url)
+        rule = ("--dapi", "*_dapi.tif", "--red", "*_red.tif", "--green", "*_green.tif")
+        files = [str(path) for path in sorted(SAMPLES.glob("V1801XY_*.tif"))]
+        networks = ("--segmenter", segmenter, "--classifier", classifier)
+        runner = CliRunner()
+
+        # Whatever such a network says, a threshold of 0 flags everything.
+        score = runner.invoke(
+            app, ["score", *files, "-s", "CLI-2", *rule, *networks, "--threshold", "0", "--json"]
+        )
+        told = json.loads(score.stdout)
+        table = runner.invoke(app, ["predictions", told["job"]["id"], str(tmp_path / "p.csv")])
+
+        assert (score.exit_code, table.exit_code) == (0, 0)
+        assert told["job"]["kind"] == "scoring"
+        assert len(told["flagged"]) == told["job"]["result"]["chromosomes"] > 30
+        assert told["flagged"][0]["probability"] == max(row["probability"] for row in told["flagged"])
+        with (tmp_path / "p.csv").open(newline="") as stream:
+            assert len(list(csv.DictReader(stream))) == len(told["flagged"])
 
     def test_starts_as_a_module(self, url: str) -> None:
         """``python -m client`` needs nothing of the service's code."""

@@ -126,6 +126,22 @@ class TestTransport:
 
         assert len(sleeps) == 4
 
+    def test_waits_longer_where_the_service_has_more_to_do(self) -> None:
+        """Only for the answer: an address where nothing listens is noticed as soon as ever."""
+        seen: list[dict[str, float]] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            seen.append(request.extensions["timeout"])
+            return httpx.Response(200, json={})
+
+        with Client(
+            "http://127.0.0.1:9", timeout_s=60.0, http_transport=httpx.MockTransport(answer)
+        ) as client:
+            client.transport.json("POST", "v1/datasets", answer_timeout_s=1800.0)
+            client.transport.json("POST", "v1/jobs")
+
+        assert [(told["read"], told["connect"]) for told in seen] == [(1800.0, 10.0), (60.0, 10.0)]
+
     def test_sends_the_key_as_a_bearer_token(self, service: TinyService) -> None:
         """The API key travels in the Authorization header."""
         with Client(service.url, "kb_secret") as client:

@@ -43,6 +43,42 @@ class TestCrops:
         assert "10 20 70 44" in invoke("crops", "list", "--job", "job_1").stdout
         assert len(json.loads(invoke("crops", "list", "--json").stdout)) == 3
 
+    def test_filters_and_sorts(self, invoke: Invoke, stocked: TinyService) -> None:
+        """The service does both; --first takes the head of the list."""
+        result = invoke(
+            *("crops", "list", "-s", "S1", "--class", "aberration", "--min-probability", "0.5"),
+            *("--not-annotated", "--sort", "-probability", "--first", "1", "--json"),
+        )
+
+        (request,) = stocked.seen("GET", "/v1/crops")
+        assert request.query == {
+            "sample": "S1",
+            "class": "aberration",
+            "min_probability": "0.5",
+            "annotated": "false",
+            "sort": "-probability",
+            "limit": "500",
+        }
+        assert len(json.loads(result.stdout)) == 1
+
+    def test_shows_the_chosen_classifiers_prediction(self, invoke: Invoke, stocked: TinyService) -> None:
+        """With --classifier not the newest one of anybody."""
+        told = [("c/1", "aberration", 0.75), ("c/2", "normal", 0.25)]
+        stocked.crops[0] |= {
+            "predicted_class": "normal",
+            "probability": 0.25,
+            "predictions": [
+                {"classifier": ref, "class": name, "probabilities": {"aberration": p}}
+                for ref, name, p in told
+            ],
+        }
+
+        newest = invoke("crops", "list").stdout.splitlines()[1].split()
+        chosen = invoke("crops", "list", "--classifier", "c/1").stdout.splitlines()[1].split()
+
+        assert newest[-2:] == ["normal", "0.25"]
+        assert chosen[-2:] == ["aberration", "0.75"]
+
     def test_exports_and_continues(self, invoke: Invoke, tmp_path: Path) -> None:
         """The second run fetches nothing anew."""
         invoke("crops", "export", tmp_path, "--job", "job_1", "--masks")
@@ -54,6 +90,7 @@ class TestCrops:
     def test_refuses_to_export_everything(self, invoke: Invoke, tmp_path: Path) -> None:
         """Without a filter all crops of a lab would come."""
         assert invoke("crops", "export", tmp_path).exit_code == 2
+        assert invoke("crops", "export", tmp_path, "--sort", "id").exit_code == 2
 
 
 @pytest.mark.usefixtures("stocked")

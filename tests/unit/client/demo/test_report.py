@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,23 +14,52 @@ from rich.console import Console
 
 from client.demo.pictures import Region, region_of, upright
 from client.demo.report import write_report
-from client.demo.session import DemoResult, ImageResult, count_labels, file_stem
+from client.demo.results import DemoResult, ImageResult
+from client.demo.samples import SampleNote
+from client.demo.session import count_labels, file_stem
 from client.demo.steps import print_results
 from client.records import ArtifactVersion, Crop, Image, Job, JobItem
 from client.uploading import UploadReport
 from tests.fakes.tiny_service import crop, image, job, png
 
+RESULT = {"weights_sha256": {"segmenter": "feed", "classifier": "f00d"}, "threshold": 0.375}
+LEVEL = {
+    "count": 90,
+    "aberrations": 9,
+    "precision": {"value": 0.75, "low": 0.5, "high": 1.0},
+    "recall": {"value": 0.5, "low": 0.25, "high": 0.75},
+    "f1": {"value": 0.6},
+}
+MANIFEST = {
+    "dataset": {"name": "adir", "version": 1},
+    "training": {"normal": 600, "aberration": 30, "groups": ["A06"]},
+    "held_out_groups": {"val": ["A23"]},
+    "metrics": {"test": {"crops": LEVEL, "chromosomes": LEVEL}},
+}
+
 
 @pytest.fixture
 def result(tmp_path: Path) -> DemoResult:
-    """One metaphase with two chromosomes, and one that failed; with a name that is an attack."""
+    """One metaphase with two chromosomes, one of them flagged, and one metaphase that failed.
+
+    Its name is an attack.
+    """
     name = "<script>alert(1)</script>.tif"
     (tmp_path / "crops").mkdir()
     for file in ("preview.png", "overlay.png"):
         (tmp_path / file).write_bytes(png(400, 200))
     crops = (
-        crop("crop_1", label=1),
-        crop("crop_2", label=2, bbox=[0, 0, 20, 10], flags=[], length_px=15.0, width_px=6.0),
+        crop("crop_1", label=1, predicted_class="normal", probability=0.001),
+        crop(
+            "crop_2",
+            label=2,
+            bbox=[0, 0, 20, 10],
+            flags=[],
+            length_px=15.0,
+            width_px=6.0,
+            predicted_class="aberration",
+            probability=0.934,
+        ),
     )
     for one in crops:
         (tmp_path / "crops" / f"{one['id']}.png").write_bytes(png(24, 60))
@@ -48,17 +78,33 @@ def result(tmp_path: Path) -> DemoResult:
                 overlay=tmp_path / "overlay.png",
                 crops=tuple(Crop.model_validate(one) for one in crops),
                 expected=3,
+                note=SampleNote("A23", "normal, as far as anybody knows"),
             ),
         ),
         failed=(JobItem(status="failed", input_id="img_2", error={"code": "x", "detail": "Too <dark>."}),),
-        job=Job.model_validate(job("job_1", "partial", result={"weights_sha256": "feed"})),
+        job=Job.model_validate(job("job_1", "partial", result=RESULT)),
         segmenter=ArtifactVersion(
             kind="segmenter", name="chromosome", version=1, sha256="beef", manifest={"metrics": {"ap50": 0.9}}
         ),
         uploaded=UploadReport(),
         upload_s=0.5,
         wait_s=4.0,
+        classifier=ArtifactVersion(
+            kind="classifier", name="translocation", version=2, sha256="cafe", manifest=MANIFEST
+        ),
+        channels={"crop_2": dict.fromkeys(("red", "green", "dapi"), tmp_path / "crops" / "crop_2.png")},
     )
+
+
+@pytest.fixture
+def unclassified(result: DemoResult) -> DemoResult:
+    """The same from a service without a classifier."""
+    (image,) = result.images
+    bare = {"predicted_class": None, "probability": None}
+    crops = tuple(one.model_copy(update=bare) for one in image.crops)
+    job_alone = result.job.model_copy(update={"result": {"weights_sha256": "feed"}})
+    images = (replace(image, crops=crops),)
+    return replace(result, images=images, classifier=None, channels={}, job=job_alone)
 
 
 class Page(HTMLParser):
@@ -82,8 +128,18 @@ class Page(HTMLParser):
 @pytest.fixture
 def html(result: DemoResult) -> str:
     """The page of that result."""
+    return written(result)
+
+
+def written(result: DemoResult) -> str:
+    """Write a page and read it."""
     page = write_report(result, "NOTICE & <terms>", datetime(2026, 11, 2, 8, 30, tzinfo=UTC))
     return page.read_text(encoding="utf-8")
+
+
+def text_of(html: str) -> str:
+    """What a reader sees, in one line."""
+    return " ".join(Page(html).text.split())
 
 
 class TestWriteReport:
@@ -91,7 +147,8 @@ class TestWriteReport:
         """Every picture is inside, and nothing is fetched from anywhere."""
         sources = [a["src"] for tag, a in Page(html).tags if tag == "img"]
 
-        assert len(sources) == 4
+        # Two scenes, two crops in the gallery, and the flagged one in colour and channel by channel.
+        assert len(sources) == 8
         assert all(str(source).startswith("data:image/") for source in sources)
         assert not re.findall(r"(?:https?:)?//[a-z]", html)
 
@@ -103,21 +160,77 @@ class TestWriteReport:
 
     def test_tells_the_facts(self, html: str) -> None:
         """Counts, weights, time, shifts and what the data are."""
-        text = " ".join(Page(html).text.split())
+        text = text_of(html)
 
         for fact in (
-            "2 chromosomes found in 1 metaphase",
-            "1 metaphase could not be segmented",
+            "1 of 2 chromosomes flagged as possible translocations in 1 metaphase",
+            "1 metaphase could not be processed",
             "red by +1.2 down, -0.4 right (uncertain)",
             "2 inconsistent flow",
             "feed",
             "beef",
+            "f00d",
+            "cafe",
             "metrics: ap50",
             "2026-11-02 08:30 UTC",
             "Two of them are shown at a time",
             "nothing here says anything about a patient",
         ):
             assert fact in text
+
+    def test_is_honest_about_the_classifier(self, html: str) -> None:
+        """What it learnt from, how often it is right, and which slides prove nothing."""
+        text = text_of(html)
+
+        for fact in (
+            "A flag is a hint to look, no finding, and this is not a medical device.",
+            "learnt from data set adir/1 (600 normal and 30 aberrant crops; slides A06)",
+            "On test slides, per crop: precision 0.75 (0.50 to 1.00), recall 0.50 (0.25 to 0.75), F1 0.60",
+            "It did not learn from slide A23 shown here, but its threshold",
+            "flagged from a probability of 0.38 on",
+            "In the metaphase that the set calls normal, 1 of 2 chromosomes is flagged: false alarms",
+        ):
+            assert fact in text
+
+    def test_shows_flagged_chromosomes_first(self, html: str) -> None:
+        """With a frame and the probability, before the others of their metaphase."""
+        crops = [
+            a["class"] for tag, a in Page(html).tags if tag == "a" and str(a.get("id")).startswith("c1-")
+        ]
+        boxes = [
+            a["class"] for tag, a in Page(html).tags if tag == "a" and str(a.get("id")).startswith("b1-")
+        ]
+
+        assert crops == ["crop flagged", "crop marked"]
+        assert sorted(map(str, boxes)) == ["box", "box flagged"]
+        assert "0.93 <script>alert(1)</script>.tif, number 2" in text_of(html)
+        assert "<0.01" in text_of(html)
+
+    def test_says_that_nothing_was_flagged(self, result: DemoResult) -> None:
+        """And that this proves little."""
+        (image,) = result.images
+        crops = tuple(one.model_copy(update={"predicted_class": "normal"}) for one in image.crops)
+
+        text = text_of(written(replace(result, images=(replace(image, crops=crops),), channels={})))
+
+        assert "None. That is no proof that there is none" in text
+
+    def test_says_that_nobody_measured_the_classifier(self, result: DemoResult) -> None:
+        """Rather than showing no figures without a word."""
+        bare = ArtifactVersion(kind="classifier", name="translocation", version=2)
+
+        assert "Nobody measured how often it is right." in text_of(written(replace(result, classifier=bare)))
+
+    def test_says_that_nothing_was_classified(self, unclassified: DemoResult) -> None:
+        """Without a classifier the page shows what was found, longest first, and speaks of no flags."""
+        html = written(unclassified)
+        text = text_of(html)
+
+        crops = [a["id"] for tag, a in Page(html).tags if tag == "a" and str(a.get("id")).startswith("c1-")]
+        assert crops == ["c1-1", "c1-2"]
+        assert "2 chromosomes found in 1 metaphase" in text
+        assert "Nothing was classified." in text
+        assert "possible translocations" not in text
 
     def test_links_each_chromosome_with_its_place(self, html: str) -> None:
         """From the overlay to the crop and back."""
@@ -128,13 +241,22 @@ class TestWriteReport:
 
 class TestPrintResults:
     def test_has_a_row_per_metaphase(self, result: DemoResult) -> None:
-        """Found, expected, touching, flagged, seconds; failures have their reason."""
-        stream = io.StringIO()
-        print_results(Console(file=stream, width=140, markup=False), result)
+        """Found, expected, touching, flagged, highest probability, seconds; failures have their reason."""
+        rows = printed(result)
 
-        rows = [re.findall(r"[^│┃\s]+", line) for line in stream.getvalue().splitlines()]
-        assert ["<script>alert(1)</script>.tif", "2", "3", "1", "1", "3.2"] in rows
+        assert ["<script>alert(1)</script>.tif", "2", "3", "1", "1", "0.93", "3.2"] in rows
         assert any("<dark>." in row for row in rows)
+
+    def test_a_dash_is_what_was_not_classified(self, unclassified: DemoResult) -> None:
+        """A zero would say that nothing is suspicious."""
+        assert ["<script>alert(1)</script>.tif", "2", "3", "1", "-", "-", "3.2"] in printed(unclassified)
+
+
+def printed(result: DemoResult) -> list[list[str]]:
+    """Words of each line of the table."""
+    stream = io.StringIO()
+    print_results(Console(file=stream, width=140, markup=False), result)
+    return [re.findall(r"[^│┃\s]+", line) for line in stream.getvalue().splitlines()]
 
 
 class TestRegion:

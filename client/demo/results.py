@@ -1,0 +1,102 @@
+"""What the demonstration found: everything that the table and the page show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from client.demo.samples import SampleNote
+from client.records import ArtifactVersion, Crop, Image, Job, JobItem
+from client.uploading import UploadReport
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """One metaphase and what was found in it.
+
+    Attributes
+    ----------
+    preview, overlay
+        Files of the report folder.
+    crops
+        Its chromosomes; the picture of each is ``crops/<id>.png``.
+    expected
+        How many chromosomes the data set's own masks show, where there are such masks.
+    note
+        What the images' owner says of it, where that is known.
+    """
+
+    image: Image
+    item: JobItem
+    preview: Path
+    overlay: Path
+    crops: tuple[Crop, ...]
+    expected: int | None = None
+    note: SampleNote | None = None
+
+    @property
+    def touching(self) -> int:
+        """Chromosomes that touch another."""
+        return sum("touching" in crop.flags for crop in self.crops)
+
+    @property
+    def marked(self) -> int:
+        """Chromosomes that the segmentation put any mark on."""
+        return sum(bool(crop.flags) for crop in self.crops)
+
+    @property
+    def flagged(self) -> tuple[Crop, ...]:
+        """Chromosomes that the classifier takes for aberrant, most suspicious first."""
+        return tuple(sorted((crop for crop in self.crops if is_flagged(crop)), key=by_suspicion))
+
+    @property
+    def highest(self) -> float | None:
+        """The highest probability of an aberration, or None where nothing was classified."""
+        return max((crop.probability for crop in self.crops if crop.probability is not None), default=None)
+
+    @property
+    def seconds(self) -> float | None:
+        """Computing time, where the service tells it."""
+        value = (self.item.outputs or {}).get("seconds")
+        return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """All metaphases of one run.
+
+    Attributes
+    ----------
+    classifier
+        None if the service has none; then chromosomes were found, but not classified.
+    channels
+        Files with one grey channel of a crop, by the crop's id and the channel's name.
+    """
+
+    folder: Path
+    images: tuple[ImageResult, ...]
+    failed: tuple[JobItem, ...]
+    job: Job
+    segmenter: ArtifactVersion
+    uploaded: UploadReport
+    upload_s: float
+    wait_s: float
+    classifier: ArtifactVersion | None = None
+    channels: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+
+    @property
+    def threshold(self) -> float | None:
+        """Least probability of a flagged chromosome."""
+        value = (self.job.result or {}).get("threshold")
+        return float(value) if isinstance(value, int | float) else None
+
+
+def is_flagged(crop: Crop) -> bool:
+    """Whether the classifier takes a crop for aberrant."""
+    return crop.predicted_class == "aberration"
+
+
+def by_suspicion(crop: Crop) -> tuple[float, float, int]:
+    """Sort key: probable aberrations first, then long chromosomes, as in a karyogram."""
+    return -(crop.probability or 0.0), -(crop.length_px or 0.0), -crop.area_px

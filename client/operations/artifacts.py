@@ -1,0 +1,71 @@
+"""Segmenters, classifiers, generators and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from client.answers import get, list_all, record_of
+from client.downloads import download
+from client.records import Artifact, ArtifactVersion, Job
+from client.sending import send_file
+from client.transport import Transport
+
+
+class ArtifactOperations:
+    """Artifacts, their versions and aliases."""
+
+    transport: Transport
+
+    def artifacts(self, kind: str | None = None) -> Iterator[ArtifactVersion]:
+        """Versions of artifacts, optionally of one kind."""
+        return list_all(self.transport, ArtifactVersion, "v1/artifacts", kind=kind)
+
+    def artifact(self, kind: str, name: str) -> Artifact:
+        """Versions and aliases of one artifact."""
+        return get(self.transport, Artifact, f"v1/artifacts/{kind}/{name}")
+
+    def artifact_version(self, kind: str, name: str, version: str) -> ArtifactVersion:
+        """One version, by its number or an alias."""
+        return get(self.transport, ArtifactVersion, f"v1/artifacts/{kind}/{name}/{version}")
+
+    def download_artifact(self, kind: str, name: str, version: str, to: Path) -> Path:
+        """Save the files of a version."""
+        return download(self.transport, f"v1/artifacts/{kind}/{name}/{version}/content", to)
+
+    def upload_artifact(
+        self,
+        kind: str,
+        name: str,
+        path: Path,
+        *,
+        diameter_px: float | None = None,
+        licence: str | None = None,
+        description: str | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Job:
+        """Upload weights; the job that is returned checks them and makes the next version.
+
+        Parameters
+        ----------
+        path
+            A safetensors file or an official checkpoint: Cellpose's for a segmenter, torchvision's
+            ResNet-18 for a classifier, of which it is a starting point for a training.
+        diameter_px
+            For a segmenter: mean object diameter in the images of its training, where the file does not
+            say.
+        on_progress
+            Called with the bytes sent.
+        """
+        told = {
+            "name": name,
+            "diameter_px": diameter_px,
+            "licence": licence,
+            "description": description,
+        }
+        answer = send_file(self.transport, f"v1/artifacts/{kind}", path, told, on_progress)
+        return record_of(self.transport, Job, answer)
+
+    def set_alias(self, kind: str, name: str, alias: str, version: int) -> None:
+        """Point an alias, for example ``production``, at a version."""
+        self.transport.json("PUT", f"v1/artifacts/{kind}/{name}/aliases/{alias}", json={"version": version})

@@ -1,0 +1,58 @@
+"""The things the service answers with, as frozen values.
+
+They accept members they do not know (an older client meets a newer service) and keep them, so that
+`as_json` gives back what was received.
+"""
+
+from __future__ import annotations
+
+from client.records.artifacts import Alias, Artifact, ArtifactVersion
+from client.records.base import Record
+from client.records.crops import (
+    Crop,
+    CropClass,
+    CropOrigin,
+    CropSort,
+    Embedding,
+    Neighbour,
+    PredictedClass,
+    PredictedCrop,
+    Prediction,
+    Reason,
+    Suggestion,
+)
+from client.records.datasets import Dataset, DatasetItem
+from client.records.images import Batch, BatchItem, Image, ImageFile, ItemError
+from client.records.jobs import TERMINAL_STATUSES, Job, JobItem, Progress
+from client.records.system import Health, PartHealth
+
+__all__ = [
+    "TERMINAL_STATUSES",
+    "Alias",
+    "Artifact",
+    "ArtifactVersion",
+    "Batch",
+    "BatchItem",
+    "Crop",
+    "CropClass",
+    "CropOrigin",
+    "CropSort",
+    "Dataset",
+    "DatasetItem",
+    "Embedding",
+    "Health",
+    "Image",
+    "ImageFile",
+    "ItemError",
+    "Job",
+    "JobItem",
+    "Neighbour",
+    "PartHealth",
+    "PredictedClass",
+    "PredictedCrop",
+    "Prediction",
+    "Progress",
+    "Reason",
+    "Record",
+    "Suggestion",
+]
