@@ -40,7 +40,7 @@ def _canvas(canvas_px: int, scale: float) -> Arm:
     return replace(_SAMPLED, preprocessing=Preprocessing(canvas_px, scale))
 
 
-_PHYSICS = {"colour_swap": True, "gain": 1.0, "misregistration_px": 1.5}
+_PHYSICS = {"colour_swap": True, "gain": 0.5, "misregistration_px": 1.0}
 
 ARMS: dict[str, Arm] = {
     # What the paper leaves out: simple remedies, with every normal and with 10 : 1.
@@ -60,10 +60,10 @@ ARMS: dict[str, Arm] = {
     "keep-background": replace(_SAMPLED, preprocessing=Preprocessing(background="keep")),
     # What a classifier should not depend on, one by one on top of paper-sampled, then together.
     "swap": _varied(colour_swap=True),
-    "gain": _varied(gain=1.0),
-    "background": _varied(background=0.15),
-    "blur": _varied(blur_px=1.2),
-    "misregistration": _varied(misregistration_px=1.5),
-    "noise": _varied(noise=0.08),
+    "gain": _varied(gain=0.5),
+    "background": _varied(background=0.1),
+    "blur": _varied(blur_px=1.0),
+    "misregistration": _varied(misregistration_px=1.0),
+    "noise": _varied(noise=0.05),
     "physics": _varied(**_PHYSICS),
 }

@@ -3,10 +3,10 @@
     GOMP_SPINCOUNT=3000 python -m benchmarks.classification.speed
     GOMP_SPINCOUNT=3000 python -m benchmarks.classification.speed --repeat 2 --rounds 3    # a first look
 
-Both sides get the chromosomes of the bundled metaphases, with the same fresh weights: speed does not
+Both sides get the chromosomes of the bundled metaphases and the same fresh weights: speed does not
 depend on them. ``end to end`` starts with files: PNG for the plain loop, packs in an object store for
-ours. ``network`` starts with canvases in memory. Ratios are medians over rounds of the ratio within a round; the
-plain loop counts with the number of DataLoader workers that suits it best in each round.
+ours. ``network`` starts with canvases in memory. A ratio is the median over rounds of the ratio within
+a round; the plain loop counts with the number of DataLoader workers that suits it best in that round.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _pairs(work: Work) -> dict[str, dict[str, Callable[[], object]]]:
     classifier = Classifier(network.to_safetensors(net), SPEC, device)
     canvases = torch.from_numpy(work.canvases).to(torch.float32) / WHITE
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (SPEC.mean, SPEC.std))
-    ready = [(part, part) for part in ((canvases - mean) / std).split(plain_loop.BATCH)]
+    ready = [[part, part] for part in ((canvases - mean) / std).split(plain_loop.BATCH)]
     evaluation, training = work.dataset(train=False), work.dataset(train=True)
     plain_net = network.build(seed=0)
     adam = torch.optim.Adam(plain_net.parameters(), lr=plain_loop.LEARNING_RATE)

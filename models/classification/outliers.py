@@ -23,7 +23,7 @@ DoubtCode = Literal["area_small", "area_large", "out_of_focus", "saturated", "se
 
 MAX_SCORE = 3.5  # beyond this a value is an outlier (Iglewicz and Hoaglin)
 MAX_BLUR_SCORE = 3.0
-MAX_SATURATED_SHARE = 0.02  # of a crop's pixels
+MAX_SATURATED_SHARE = 0.2  # of a crop's pixels; old 8-bit scans often clip a few
 MAX_SEVERAL = 0.75  # of `several_score`
 MIN_CROPS = 8  # fewer have no usual value
 MIN_SPREAD = 0.1  # of logarithms: crops of one selection are never more alike

@@ -29,6 +29,7 @@ _DENSE_PERCENTILE = 85.0
 _BACKGROUND_PERCENTILE = 25.0
 _HEADROOM = 1.33  # paint is uneven: white lies a third above its median
 _NO_BLUR_PX = 0.1
+_REACH_PX = 24
 _MIN_SPAN_IN_NOISE = 6.0  # an unpainted channel stays dark instead of being stretched to noise
 
 
@@ -101,13 +102,20 @@ def signal_levels(pixels: NDArray[np.integer[Any]], masks: NDArray[np.bool_]) ->
     beside = ~masks & pixels.any(axis=1)
     for channel in range(pixels.shape[1]):
         plane = pixels[:, channel]
-        around = plane[beside]
-        black, middle = np.percentile(around, [_BACKGROUND_PERCENTILE, 50.0]) if around.size else (0.0, 0.0)
+        black, middle = _percentiles(plane[beside], (_BACKGROUND_PERCENTILE, 50.0))
         bodies = np.array([np.median(plane[i][masks[i]]) for i in np.nonzero(present)[0]])
-        noise = max(float(middle - black), 1.0)
-        span = max(_HEADROOM * (_level_of_paint(bodies) - float(black)), _MIN_SPAN_IN_NOISE * noise)
-        levels[channel] = (black, float(black) + span)
+        noise = max(middle - black, 1.0)
+        span = max(_HEADROOM * (_level_of_paint(bodies) - black), _MIN_SPAN_IN_NOISE * noise)
+        levels[channel] = (black, black + span)
     return levels
+
+
+def _percentiles(values: NDArray[np.integer[Any]], percentiles: Sequence[float]) -> list[float]:
+    """Percentiles that are values themselves, by counting: grey levels are few, and pixels many."""
+    if values.size == 0:
+        return [0.0] * len(percentiles)
+    reached = np.cumsum(np.bincount(values))
+    return [float(np.searchsorted(reached, p / 100.0 * values.size)) for p in percentiles]
 
 
 def _level_of_paint(bodies: NDArray[np.float64]) -> float:
@@ -148,35 +156,79 @@ def to_canvas(
     PreprocessingError
         The mask is empty.
     """
-    rows, cols = np.nonzero(mask)
+    rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if rows.size == 0:
         raise PreprocessingError("The crop's mask is empty; segment the image again.")
-    centre_y = (rows.min() + rows.max()) / 2.0
-    centre_x = (cols.min() + cols.max()) / 2.0
-    reach = float(np.sqrt((rows - centre_y) ** 2 + (cols - centre_x) ** 2).max()) + 0.5
-    side = preprocessing.canvas_px
-    scale = min(preprocessing.scale, (side / 2.0 - 1.0) / reach)
-    middle = (side - 1) / 2.0
-    affine = np.array([[scale, 0, middle - scale * centre_x], [0, scale, middle - scale * centre_y]])
-    canvas = np.zeros((len(CANVAS_CHANNELS), side, side), np.uint8)
-    for index, name in enumerate(CANVAS_CHANNELS):
-        if name not in channels:
-            continue
-        source = list(channels).index(name)
-        black, white = levels[source]
-        plane = np.clip((pixels[source].astype(np.float32) - black) * (WHITE / (white - black)), 0, WHITE)
-        if preprocessing.background == "zero":
-            plane = np.where(mask, plane, np.float32(0))
-        moved = cv2.warpAffine(_band_limited(plane, scale), affine, (side, side), flags=cv2.INTER_LINEAR)
-        canvas[index] = np.rint(moved).astype(np.uint8)
+    placement = _placement(mask, rows, cols, preprocessing)
+    planes = _levelled(pixels[(slice(None), *placement.cut)], levels, channels)
     if preprocessing.background == "zero":
-        cover = _band_limited(mask.astype(np.float32), scale)
-        covered = cv2.warpAffine(cover, affine, (side, side), flags=cv2.INTER_LINEAR)
-        canvas[:, covered <= 0] = 0
-    return canvas
+        body = mask[placement.cut][..., None].astype(np.float32)
+        moved = placement.move(np.concatenate([planes * body, body], axis=2))
+        moved = np.where(moved[..., 3:] > 0, moved[..., :3], np.float32(0))
+    else:
+        moved = placement.move(planes)
+    return np.ascontiguousarray(np.rint(moved).astype(np.uint8).transpose(2, 0, 1))
 
 
-def _band_limited(plane: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class _Placement:
+    """Where a crop lies on the canvas.
+
+    Attributes
+    ----------
+    cut
+        Rows and columns of the crop that can reach the canvas.
+    affine : (2, 3) float64
+        From coordinates within `cut` to the canvas.
+    """
+
+    cut: tuple[slice, slice]
+    affine: NDArray[np.float64]
+    scale: float
+    side: int
+
+    def move(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring (h, w) or (h, w, C) onto the canvas; beyond it lies 0."""
+        smooth = _band_limited(image, self.scale)
+        return np.asarray(cv2.warpAffine(smooth, self.affine, (self.side, self.side)), np.float32)
+
+
+def _placement(
+    mask: NDArray[np.bool_], rows: NDArray[np.intp], cols: NDArray[np.intp], preprocessing: Preprocessing
+) -> _Placement:
+    """Centre a chromosome whose mask fills some of these rows and columns."""
+    centre_y, centre_x = (rows[0] + rows[-1]) / 2.0, (cols[0] + cols[-1]) / 2.0
+    ys, xs = np.nonzero(mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1])
+    distance2 = (ys + rows[0] - centre_y) ** 2 + (xs + cols[0] - centre_x) ** 2
+    side = preprocessing.canvas_px
+    scale = min(preprocessing.scale, (side / 2.0 - 1.0) / (float(np.sqrt(distance2.max())) + 0.5))
+    # What the blur of a shrunk crop reaches; all of it where neighbours are kept.
+    margin = _REACH_PX if preprocessing.background == "zero" else max(mask.shape)
+    cut = (
+        slice(max(rows[0] - margin, 0), rows[-1] + margin + 1),
+        slice(max(cols[0] - margin, 0), cols[-1] + margin + 1),
+    )
+    middle = (side - 1) / 2.0
+    shift_x, shift_y = (
+        middle - scale * (c - part.start) for c, part in zip((centre_x, centre_y), cut[::-1], strict=True)
+    )
+    return _Placement(cut, np.array([[scale, 0.0, shift_x], [0.0, scale, shift_y]]), scale, side)
+
+
+def _levelled(
+    pixels: NDArray[np.integer[Any]], levels: NDArray[np.float32], channels: Sequence[str]
+) -> NDArray[np.float32]:
+    """(h, w, 3) float32 in 0..255 from (C, h, w) pixels."""
+    planes = np.zeros((*pixels.shape[1:], len(CANVAS_CHANNELS)), np.float32)
+    for index, name in enumerate(CANVAS_CHANNELS):
+        if name in channels:
+            source = list(channels).index(name)
+            black, white = levels[source]
+            planes[..., index] = (pixels[source] - black) * (WHITE / (white - black))
+    return np.clip(planes, 0, WHITE, out=planes)
+
+
+def _band_limited(image: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     """Blur as much as a coarser grid needs, so that shrinking makes no patterns of its own."""
     sigma = 0.5 * np.sqrt(max(1.0 / scale**2 - 1.0, 0.0))
-    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32) if sigma > _NO_BLUR_PX else plane
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32) if sigma > _NO_BLUR_PX else image

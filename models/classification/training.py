@@ -135,14 +135,19 @@ class ClassifierTrainer:
         self.history: list[EpochRecord] = []
         self.best_epoch = 0
         self.net = net.to(device)
-        _channels_last(self.net)
+        self._autocast_dtype = autocast_dtype(config.precision, device)
+        # Pays with bfloat16 and on GPUs only: float32 on a CPU is slower with it.
+        self._layout = (
+            torch.channels_last if self._autocast_dtype or device.type == "cuda" else torch.contiguous_format
+        )
+        for parameter in self.net.parameters():
+            parameter.data = self._laid_out(parameter.data)
         self._train = train
         self._validation = validation
         self._best_state: dict[str, torch.Tensor] | None = None
         self._optimiser = torch.optim.AdamW(  # without decay it is Adam
             self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self._autocast_dtype = autocast_dtype(config.precision, device)
         self._class_weights = _class_weights(train.labels).to(device) if config.class_weights else None
         self._mean = torch.tensor(spec.mean).view(1, 3, 1, 1)
         self._std = torch.tensor(spec.std).view(1, 3, 1, 1)
@@ -206,8 +211,16 @@ class ClassifierTrainer:
         optimiser_state = self._optimiser.state_dict()
         for key, tensor in _under("adam.", tensors).items():
             index, name = key.split(".", 1)
-            optimiser_state["state"].setdefault(int(index), {})[name] = _laid_out(tensor)
+            optimiser_state["state"].setdefault(int(index), {})[name] = self._laid_out(tensor)
         self._optimiser.load_state_dict(optimiser_state)
+
+    def _laid_out(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Lay a convolution's weights, or what the optimiser keeps of them, out as images are.
+
+        The fused optimiser walks through memory: weights and moments must lie alike.
+        """
+        is_convolution = tensor.ndim == 4  # noqa: PLR2004 - out, in, height, width
+        return tensor.contiguous(memory_format=self._layout) if is_convolution else tensor
 
     def _learning_rate(self, epochs_done: float) -> float:
         if self.config.schedule == "constant":
@@ -235,7 +248,7 @@ class ClassifierTrainer:
     def _step(self, rows: NDArray[np.int64], draws: EpochDraws) -> float:
         canvases = torch.from_numpy(self._train.canvases[rows]).to(torch.float32) / 255.0
         images = augment(canvases, self.config.augmentation, draws.of(rows))
-        images = ((images - self._mean) / self._std).to(self.device, memory_format=torch.channels_last)
+        images = ((images - self._mean) / self._std).to(self.device, memory_format=self._layout)
         labels = torch.from_numpy(self._train.labels[rows]).to(self.device)
         enabled = self._autocast_dtype is not None
         with torch.autocast(self.device.type, dtype=self._autocast_dtype, enabled=enabled):
@@ -309,21 +322,6 @@ def _class_weights(labels: NDArray[np.int64]) -> torch.Tensor:
     """Inverse frequencies; the mean over crops is 1."""
     counts = np.bincount(labels, minlength=network.NUM_CLASSES)
     return torch.tensor(len(labels) / (network.NUM_CLASSES * counts), dtype=torch.float32)
-
-
-def _channels_last(net: torch.nn.Module) -> None:
-    """Lay convolution weights out as oneDNN and cuDNN like them best."""
-    for parameter in net.parameters():
-        parameter.data = _laid_out(parameter.data)
-
-
-def _laid_out(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a convolution's weights, or what the optimiser keeps of them, as channels last.
-
-    The fused optimiser walks through memory: weights and moments must lie alike.
-    """
-    is_convolution = tensor.ndim == 4  # noqa: PLR2004 - out, in, height, width
-    return tensor.contiguous(memory_format=torch.channels_last) if is_convolution else tensor
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

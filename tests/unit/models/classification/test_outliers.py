@@ -188,7 +188,7 @@ class TestDoubts:
         assert ["area_small"] == self.of(area_px=100)
         assert ["area_large"] == self.of(area_px=2500)
         assert ["out_of_focus"] == self.of(focus=-3.0)
-        assert ["saturated"] == self.of(saturated=0.1)
+        assert ["saturated"] == self.of(saturated=0.3)
         assert ["area_small", "out_of_focus", "saturated"] == self.of(100, -3.0, 0.5)
 
     def test_several_chromosomes(self) -> None:
