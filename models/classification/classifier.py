@@ -239,7 +239,8 @@ class _BlockedConv2d(torch.nn.Module):
         # Padding, stride, dilation, groups.
         self._geometry: tuple[Any, ...] = (conv.padding, conv.stride, conv.dilation, conv.groups)
         weight, bias = conv.weight.detach().to_mkldnn(), conv.bias
-        self._weight = torch._C._nn.mkldnn_reorder_conv2d_weight(weight, *self._geometry)  # noqa: SLF001 - torch has no public name for it
+        reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight  # noqa: SLF001 - torch has no public name for it
+        self._weight: torch.Tensor = reorder(weight, *self._geometry)
         self._bias = None if bias is None else bias.detach().to_mkldnn()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,7 @@ class TestHealth:
         parts = health.ask()
         health.close()
 
-        assert [PartHealth("database", True, ""), PartHealth("store", False, "Gone fishing.")] == parts  # noqa: FBT003 - a value object
+        assert [PartHealth("database", True, ""), PartHealth("store", False, "Gone fishing.")] == parts
 
 
 class TestProbe:
