@@ -79,6 +79,8 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     training = NetworkTraining(context, resources, params, spec)
     networks = training.train_all(task.train, task.splits["val"].crops)
     looked_at = _looked_at(task.splits, params)
+    epochs = params.num_seeds * recipe.training.epochs
+    context.progress(epochs, epochs, "epochs", "evaluating on held-out slides")
     judged = [_judge(context, resources, net, spec, looked_at) for net in networks]
     result = _add_version(context, resources, task, judged)
     training.forget()
@@ -92,7 +94,12 @@ def _load(
         repository = DatasetRepository(session)
         dataset = repository.resolve(params.dataset)
         items = repository.items(dataset)
-    splits = load_splits(resources.store, items, preprocessing, params.leave_out_groups, check=context.check)
+
+    def told(done: int, total: int) -> None:
+        context.check()
+        context.progress(0, 0, "epochs", f"reading crops: {done} of {total}")
+
+    splits = load_splits(resources.store, items, preprocessing, params.leave_out_groups, told)
     return _Task(params, dataset, splits, _training_crops(splits["train"], params))
 
 

@@ -57,8 +57,8 @@ def load_splits(
     store: ObjectStore,
     items: Sequence[DatasetItem],
     preprocessing: Preprocessing,
-    left_out_groups: Sequence[str] = (),
-    check: Callable[[], None] = lambda: None,
+    left_out_groups: Sequence[str],
+    told: Callable[[int, int], None],
 ) -> dict[str, SplitData]:
     """Read a data set's labelled crops, each pack once.
 
@@ -66,8 +66,8 @@ def load_splits(
     ----------
     left_out_groups
         Groups that become the split ``left_out``, whatever split they were in.
-    check
-        Called before every pack.
+    told
+        Called before every pack with how many crops are read, and how many there are.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def load_splits(
             f"The data set has no group {unknown[0]!r}; its groups are in GET /v1/datasets.",
             "leave_out_groups",
         )
-    canvases = _canvases(store, labelled, preprocessing, check)
+    canvases = _canvases(store, labelled, preprocessing, told)
     names = ["train", "val", "test"] + ([LEFT_OUT] if left_out_groups else [])
     rows: dict[str, list[int]] = {name: [] for name in names}
     for row, item in enumerate(labelled):
@@ -99,15 +99,17 @@ def _canvases(
     store: ObjectStore,
     items: Sequence[DatasetItem],
     preprocessing: Preprocessing,
-    check: Callable[[], None],
+    told: Callable[[int, int], None],
 ) -> NDArray[np.uint8]:
     side = preprocessing.canvas_px
     canvases = np.zeros((len(items), 3, side, side), np.uint8)
     by_pack: dict[str, list[int]] = defaultdict(list)
     for row, item in enumerate(items):
         by_pack[item.pack_key].append(row)
+    done = 0
     for key, chosen in by_pack.items():
-        check()
+        told(done, len(items))
+        done += len(chosen)
         pack = CropPack.from_npz(store.get(key))
         first = items[chosen[0]]
         canvases[chosen] = canvases_of(

@@ -68,7 +68,7 @@ class TestTraining:
 
         assert job.status == "succeeded", job.error
         assert ("epochs", 12) == (job.progress.unit, job.progress.done)
-        assert "validation F1" in job.progress.message
+        assert "evaluating on held-out slides" == job.progress.message
         manifest = client.get(job.result["links"]["artifact"]).json()["manifest"]
         assert {"val", "test"} == set(manifest["metrics"])
         assert {"val": ["V1"], "test": ["E1"]} == manifest["held_out_groups"]
