@@ -34,8 +34,17 @@ def main() -> int:
     parser.add_argument("--name", default="adir")
     parser.add_argument("--slides", nargs="+", help="only these slides")
     parser.add_argument("--unlabelled", action="store_true", help="keep crops without a verdict, as DAPI")
+    parser.add_argument(
+        "--unpainted",
+        action="store_true",
+        help="normal chromosomes count in views that do not paint them too",
+    )
     options = parser.parse_args()
-    slides = [one for one in read_slides(options.data) if not options.slides or one.name in options.slides]
+    slides = [
+        one
+        for one in read_slides(options.data, unpainted=options.unpainted)
+        if not options.slides or one.name in options.slides
+    ]
     for slide in slides:
         for name in slide.repeated:
             remark(f"{name} is left out: its pictures are those of another cell of slide {slide.name}.")

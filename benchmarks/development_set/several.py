@@ -33,13 +33,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--subsets", nargs="+", default=["train", "val", "test"])
     options = parser.parse_args()
     segment = None if options.weights is None else _segmenter(options.weights)
     singles: dict[tuple[str, str], list[bool]] = defaultdict(list)
     several: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for file, rows in _metaphases(options.data):
-        masks = tifffile.imread(file)[0].astype(np.int32)
         subset, slide = rows[0]["subset"], rows[0]["slide"]
+        if subset not in options.subsets:
+            continue
+        masks = tifffile.imread(file)[0].astype(np.int32)
         areas_px = np.bincount(masks.ravel())[1:]
         usual_px = float(np.median(areas_px[areas_px > 0]))
         for row in rows:
@@ -49,7 +52,7 @@ def main() -> None:
         if segment is not None:
             found = segment(tifffile.imread(options.data / "images" / slide / f"{file.stem}D.tif"))
             for instance, told in _instances(found):
-                kind = several if _held(masks, instance) > 1 else singles
+                kind = several if _held(masks, areas_px, instance) > 1 else singles
                 kind["segmenter", subset].append(told)
     for source, subset in sorted(several):
         alone = singles["segmenter" if source == "segmenter" else "tables", subset]
@@ -97,10 +100,10 @@ def _instances(found: NDArray[np.int32]) -> Iterator[tuple[Bools, bool]]:
         yield mask, _told(mask, usual_px)
 
 
-def _held(masks: NDArray[np.int32], instance: Bools) -> int:
+def _held(masks: NDArray[np.int32], areas_px: NDArray[np.intp], instance: Bools) -> int:
     """How many true chromosomes an instance holds."""
-    inside = np.bincount(masks[instance], minlength=int(masks.max()) + 1)[1:]
-    return int(np.sum(inside > MIN_SHARE * np.maximum(np.bincount(masks.ravel())[1:], 1)))
+    inside = np.bincount(masks[instance], minlength=len(areas_px) + 1)[1:]
+    return int(np.sum(inside > MIN_SHARE * np.maximum(areas_px, 1)))
 
 
 def _segmenter(weights: Path) -> Any:

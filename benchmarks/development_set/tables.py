@@ -93,21 +93,24 @@ class Slide:
         return tuple(one for one in self.metaphases if one.masks is None)
 
 
-def read_slides(folder: Path) -> list[Slide]:
+def read_slides(folder: Path, *, unpainted: bool = False) -> list[Slide]:
     """Read the tables.
 
     Parameters
     ----------
     folder
         Holds ``metaphases.csv``, ``chromosomes.csv``, ``views.json``, ``images`` and ``masks``.
+    unpainted
+        Whether a normal chromosome also counts in views that show it in DAPI alone.
 
     Raises
     ------
     ValueError
         A slide is in two subsets.
     """
-    chromosomes = _chromosomes(folder / "chromosomes.csv")
     views = json.loads((folder / "views.json").read_text(encoding="utf-8"))["views"]
+    everywhere = {view["name"] for of_set in views.values() for view in of_set} if unpainted else set()
+    chromosomes = _chromosomes(folder / "chromosomes.csv", everywhere)
     rows: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in _rows(folder / "metaphases.csv"):
         rows[row["slide"]].append(row)
@@ -157,11 +160,12 @@ def _slide(
     )
 
 
-def _chromosomes(file: Path) -> dict[str, tuple[Chromosome, ...]]:
+def _chromosomes(file: Path, everywhere: set[str]) -> dict[str, tuple[Chromosome, ...]]:
     found: dict[str, list[Chromosome]] = defaultdict(list)
     for row in _rows(file):
         views = row["visible_views"] if row["label"] == "translocation" else row["painted_views"]
-        chromosome = Chromosome(int(row["instance_id"]), row["label"], frozenset(views.split()))
+        counting = set(views.split()) | (everywhere if row["label"] == "normal" else set())
+        chromosome = Chromosome(int(row["instance_id"]), row["label"], frozenset(counting))
         found[row["metaphase"]].append(chromosome)
     return {metaphase: tuple(chromosomes) for metaphase, chromosomes in found.items()}
 
