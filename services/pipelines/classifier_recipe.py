@@ -32,10 +32,11 @@ PRESETS: Final = MappingProxyType(
         "default": Recipe(
             _PREPROCESSING,
             TrainingConfig(
-                epochs=25,
+                epochs=12,
                 batch_size=64,
                 schedule="cosine",
-                augmentation=replace(PAPER, colour_swap=True, gain=1.0, misregistration_px=1.5),
+                augmentation=replace(PAPER, colour_swap=True, gain=0.5, misregistration_px=1.0),
+                over_sampling=True,
             ),
         ),
     }
