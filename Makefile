@@ -26,7 +26,7 @@ help:  ## List what make can do
 setup:  ## Create .venv and install everything; nothing to do the second time
 	@PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_INDEX_URL="$(TORCH_INDEX_URL)" sh .ci/environment
 
-demo: setup  ## Segment the bundled metaphases, then stop everything again
+demo: setup  ## Find and classify the chromosomes of the bundled metaphases, then stop everything again
 	@$(PY) -m client.demo $(ARGS)
 
 serve: setup  ## Run the whole service on this machine until Ctrl-C

@@ -157,7 +157,9 @@ def _on_framework(request: Request, error: Exception) -> Response:
 def _methods_at(request: Request) -> set[str]:
     path = request.scope["path"]
     routes = [route for route in routes_of(request.app) if route.path_regex.match(path)]
-    methods = {method for route in routes for method in route.methods or ()}
+    # /v1/crops/annotations also looks like the path of a crop, but no crop has such an id.
+    exact = [route for route in routes if route.path == path]
+    methods = {method for route in exact or routes for method in route.methods or ()}
     return methods | {"HEAD"} if "GET" in methods else methods
 
 

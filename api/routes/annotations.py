@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from api.auth import CurrentCaller, needs
 from api.dependencies import CurrentPage, CurrentWiring, Writer
+from api.openapi import problem
 from api.schemas.annotations import AnnotationsRequest, AnnotationsView, SuggestionView
 from api.schemas.common import Line, PageView
 from services.crops.annotation import CropAnnotator
@@ -17,7 +18,11 @@ from services.jobs.params import DATASET_REF
 router = APIRouter(prefix="/v1/crops", tags=["crops"])
 
 
-@router.put("/annotations", dependencies=[needs("review")])
+@router.put(
+    "/annotations",
+    dependencies=[needs("review")],
+    responses={404: problem("Some crops do not exist."), 409: problem("Some crops are synthetic.")},
+)
 def annotate_crops(body: AnnotationsRequest, caller: CurrentCaller, session: Writer) -> AnnotationsView:
     """Add up to a thousand verdicts, all of them or none; earlier ones are kept."""
     verdicts = body.verdicts()
@@ -25,7 +30,9 @@ def annotate_crops(body: AnnotationsRequest, caller: CurrentCaller, session: Wri
     return AnnotationsView(annotated=len(verdicts))
 
 
-@router.get("/suggestions", dependencies=[needs("read")])
+@router.get(
+    "/suggestions", dependencies=[needs("read")], responses={404: problem("There is no such data set.")}
+)
 def suggest_exclusions(
     *,
     wiring: CurrentWiring,

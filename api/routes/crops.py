@@ -139,7 +139,11 @@ def list_similar(
     return NeighboursView(items=items)
 
 
-@router.put("/{crop_id}/annotation", dependencies=[needs("review")])
+@router.put(
+    "/{crop_id}/annotation",
+    dependencies=[needs("review")],
+    responses={409: problem("The crop is synthetic.")},
+)
 def annotate_crop(crop_id: str, body: AnnotationRequest, caller: CurrentCaller, session: Writer) -> CropView:
     """Add a verdict; the newest counts, and earlier ones are kept."""
     crop = CropService(session).annotate(crop_id, body.crop_class, body.annotator, actor=caller.name)

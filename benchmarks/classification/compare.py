@@ -26,13 +26,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.classification.arms import ARMS, Arm
+from benchmarks.classification.arms import ARMS, STEPS, Arm
 from benchmarks.classification.crops import LabelledCrop, canvases, labelled_crops
 from models.classification import network
 from models.classification.classifier import Classifier, ClassifierSpec, Scores
 from models.classification.training import ClassifierTrainer, LabelledCanvases, normalisation_of, thinned
 
-SCENARIOS = ("known", "without-A2x", "without-V289")
+SCENARIOS = tuple(STEPS)
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, required=True)
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--steps", type=int, help="instead of the arm's own")
+    parser.add_argument("--steps", type=int, help="instead of the scenario's own")
     parser.add_argument("--test", action="store_true", help="also score the test slides")
     parser.add_argument("--threads", type=int, default=1, help="of torch; processes scale better")
     arguments = parser.parse_args()
@@ -63,16 +63,15 @@ def run(
 ) -> None:
     """Train one arm in one scenario from one seed, and write its logits."""
     arm = ARMS[name]
-    if arguments.steps:
-        arm = replace(arm, steps=arguments.steps)
-    path = arguments.out / f"{name}.{scenario}.{seed}.{arm.steps}.json"
+    steps = arguments.steps or STEPS[scenario]
+    path = arguments.out / f"{name}.{scenario}.{seed}.{steps}.json"
     claim = path.with_suffix(".running")
     if path.exists() or (claim.exists() and time.time() - claim.stat().st_mtime < 3600):
         return
     claim.touch()
     started = time.perf_counter()
     parts = select(crops, scenario, test=arguments.test)
-    trainer = train(parts["train"], parts["val"], arm, seed)
+    trainer = train(parts["train"], parts["val"], arm, seed, steps)
     seconds = time.perf_counter() - started
     scorer = Classifier(
         trainer.weights(), replace(trainer.spec, test_time_flips=arm.test_time_flips), trainer.device
@@ -118,7 +117,7 @@ def select(crops: list[LabelledCrop], scenario: str, *, test: bool) -> dict[str,
 
 
 def train(
-    training: list[LabelledCrop], validation: list[LabelledCrop], arm: Arm, seed: int
+    training: list[LabelledCrop], validation: list[LabelledCrop], arm: Arm, seed: int, steps: int
 ) -> ClassifierTrainer:
     """Train to the end."""
     labels = np.array([c.label for c in training], np.int64)
@@ -128,7 +127,7 @@ def train(
         canvases(validation, arm.preprocessing), np.array([c.label for c in validation], np.int64)
     )
     mean, std = normalisation_of(chosen.canvases)
-    epochs = max(1, round(arm.steps * arm.training.batch_size / len(chosen)))
+    epochs = max(1, round(steps * arm.training.batch_size / len(chosen)))
     trainer = ClassifierTrainer(
         network.build(seed=seed),
         chosen,

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.classification.arms import ARMS
+from benchmarks.classification.arms import ARMS, STEPS
 from models.classification.calibration import Calibration, calibrate
 from models.classification.evaluation import Evaluation, evaluate
 
@@ -66,14 +66,14 @@ class Run:
 
 
 def read_runs(folder: Path, steps: int | None = None) -> list[Run]:
-    """Runs of every known arm with its own number of steps, or with `steps`, by arm, scenario and seed."""
+    """Runs of every known arm with its scenario's number of steps, or with `steps`; sorted."""
     order = {name: index for index, name in enumerate(ARMS)}
     runs = []
     for path in folder.glob("*.json"):
         stored = json.loads(path.read_text(encoding="utf-8"))
         planned = int(path.stem.rsplit(".", 1)[1])
         arm = ARMS.get(stored["arm"])
-        if arm is None or planned != (steps or arm.steps):
+        if arm is None or planned != (steps or STEPS[stored["scenario"]]):
             continue
         parts = {name: _part(scores) for name, scores in stored["scores"].items() if scores}
         runs.append(Run(stored["arm"], stored["scenario"], stored["seed"], stored["seconds"], parts))

@@ -39,7 +39,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=Path, default=Path("var/benchmarks/classification"))
-    parser.add_argument("--steps", type=int, help="of the runs, where not the arm's own")
+    parser.add_argument("--steps", type=int, help="of the runs, where not the scenario's own")
     parser.add_argument("--final", nargs="+", help="arms of the last tables; all that ran on known lines")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--data", type=Path, help="image set, to make the crops of the galleries again")

@@ -24,7 +24,8 @@ class TestPaperPreset:
         assert (1e-3, 32, 50) == (training.learning_rate, training.batch_size, training.epochs)
         assert ("constant", 0.0, None) == (training.schedule, training.weight_decay, training.patience_epochs)
         assert PAPER == training.augmentation
-        assert not (training.class_weights or training.over_sampling)
+        assert not (training.class_weights)
+        assert not (training.over_sampling)
 
 
 class TestRecipe:
