@@ -18,11 +18,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.classification.arms import ARMS
+from benchmarks.classification.arms import ARMS, SMALL
 from benchmarks.classification.costs import memory_table, speed_table
 from benchmarks.classification.pictures import write_pictures
 from benchmarks.classification.runs import FIGURES, KNOWN, UNITS, Level, Run, figures, read_runs, spread
-from models.classification.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results" / "classification.md"
@@ -69,7 +68,7 @@ def main() -> None:
 
 def all_tables(runs: Sequence[Run], final: Sequence[str] | None = None) -> dict[str, str]:
     """Every table as Markdown, by its name in the template."""
-    reshaped = [name for name, arm in ARMS.items() if arm.preprocessing != Preprocessing()]
+    reshaped = [name for name, arm in ARMS.items() if arm.preprocessing != SMALL]
     lines = sorted({run.scenario for run in runs} - {KNOWN})
     chosen = [run for run in runs if (run.arm in final if final else run.arm not in reshaped)]
     return {

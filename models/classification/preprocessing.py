@@ -56,7 +56,7 @@ class Preprocessing:
     """
 
     canvas_px: int = 64
-    scale: float = 0.8
+    scale: float = 1.6
     background: Background = "zero"
 
     def __post_init__(self) -> None:

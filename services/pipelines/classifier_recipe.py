@@ -22,7 +22,7 @@ class Recipe:
 
 
 # The paper says nothing of canvas and scale; both presets share what was measured (docs/results).
-_PREPROCESSING = Preprocessing(canvas_px=64, scale=0.8)
+_PREPROCESSING = Preprocessing(canvas_px=64, scale=1.6)
 
 PRESETS: Final = MappingProxyType(
     {
@@ -35,7 +35,7 @@ PRESETS: Final = MappingProxyType(
                 epochs=12,
                 batch_size=64,
                 schedule="cosine",
-                augmentation=replace(PAPER, colour_swap=True, gain=0.5, misregistration_px=1.0),
+                augmentation=replace(PAPER, colour_swap=True, gain=0.5, misregistration_px=1.5),
                 over_sampling=True,
             ),
         ),
