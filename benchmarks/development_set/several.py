@@ -1,6 +1,6 @@
 """How well `several_chromosomes` is told on the development metaphases.
 
-    python -m benchmarks.development_set.several --data PATH/mfish [--weights SEGMENTER.safetensors] [--subsets val]
+    python -m benchmarks.development_set.several --data PATH/mfish [--weights SEGMENTER.safetensors]
 
 Three kinds of crop hold more than one chromosome: instances that the tables call merged, true
 neighbours that touch taken as one, and, with weights, what a segmenter runs together. Singles are all
