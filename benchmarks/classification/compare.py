@@ -30,7 +30,8 @@ from benchmarks.classification.arms import ARMS, STEPS, Arm
 from benchmarks.classification.crops import LabelledCrop, canvases, labelled_crops
 from models.classification import network
 from models.classification.classifier import Classifier, ClassifierSpec, Scores
-from models.classification.training import ClassifierTrainer, LabelledCanvases, normalisation_of, thinned
+from models.classification.training import ClassifierTrainer
+from models.classification.training_set import LabelledCanvases, normalisation_of, thinned
 
 SCENARIOS = tuple(STEPS)
 

@@ -33,7 +33,8 @@ from models.classification import network
 from models.classification.augmentation import PAPER
 from models.classification.classifier import Classifier
 from models.classification.preprocessing import WHITE, signal_levels
-from models.classification.training import ClassifierTrainer, LabelledCanvases, TrainingConfig
+from models.classification.training import ClassifierTrainer, TrainingConfig
+from models.classification.training_set import LabelledCanvases
 from models.segmentation.crops import CropPack
 from services.pipelines.canvases import canvases_of
 from services.pipelines.device import choose_device

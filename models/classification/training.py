@@ -20,6 +20,7 @@ from torch.nn import functional
 from models.classification import network
 from models.classification.augmentation import Augmentation, EpochDraws, augment
 from models.classification.classifier import Classifier, ClassifierSpec
+from models.classification.training_set import LabelledCanvases, class_weights
 from models.precision import autocast_dtype
 
 if TYPE_CHECKING:
@@ -60,30 +61,6 @@ class TrainingConfig:
     patience_epochs: int | None = None
     seed: int = 0
     precision: str = "auto"
-
-
-@dataclass(frozen=True)
-class LabelledCanvases:
-    """Crops with their classes.
-
-    Attributes
-    ----------
-    canvases : (N, 3, S, S) uint8
-    labels : (N,) int64
-        0 normal, 1 aberration.
-    """
-
-    canvases: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together."""
-        if len(self.canvases) != len(self.labels):
-            raise ValueError(f"{len(self.canvases)} canvases have {len(self.labels)} labels.")
-
-    def __len__(self) -> int:
-        """Return the number of crops."""
-        return len(self.labels)
 
 
 @dataclass(frozen=True)
@@ -148,7 +125,8 @@ class ClassifierTrainer:
         self._optimiser = torch.optim.AdamW(  # without decay it is Adam
             self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self._class_weights = _class_weights(train.labels).to(device) if config.class_weights else None
+        weights = torch.from_numpy(class_weights(train.labels)).float() if config.class_weights else None
+        self._class_weights = None if weights is None else weights.to(device)
         self._mean = torch.tensor(spec.mean).view(1, 3, 1, 1)
         self._std = torch.tensor(spec.std).view(1, 3, 1, 1)
 
@@ -282,46 +260,6 @@ class ClassifierTrainer:
         if (record.val_average_precision or 0.0) > max(earlier, default=-1.0):
             self.best_epoch = self.epoch
             self._best_state = {name: t.detach().cpu().clone() for name, t in self.net.state_dict().items()}
-
-
-def normalisation_of(canvases: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of training canvases in [0, 1].
-
-    Parameters
-    ----------
-    canvases : (N, 3, S, S) uint8
-
-    Returns
-    -------
-    mean, std
-        Three numbers each, rounded to four digits; a channel without contrast gets std 1.
-    """
-    planes = np.moveaxis(canvases, 1, 0).reshape(canvases.shape[1], -1)
-    mean = [round(float(plane.mean(dtype=np.float64)) / 255.0, 4) for plane in planes]
-    std = [round(float(plane.std(dtype=np.float64)) / 255.0, 4) or 1.0 for plane in planes]
-    return mean, std
-
-
-def thinned(labels: NDArray[np.int64], normal_ratio: float | None, seed: int) -> NDArray[np.int64]:
-    """Rows of all aberrations and of at most `normal_ratio` normals for each, ascending.
-
-    Parameters
-    ----------
-    labels : (N,) int64
-    """
-    normals = np.nonzero(labels == 0)[0]
-    aberrations = np.nonzero(labels == 1)[0]
-    wanted = (
-        len(normals) if normal_ratio is None else min(len(normals), round(normal_ratio * len(aberrations)))
-    )
-    kept = np.random.default_rng(seed).permutation(normals)[:wanted]
-    return np.sort(np.concatenate([kept, aberrations]))
-
-
-def _class_weights(labels: NDArray[np.int64]) -> torch.Tensor:
-    """Inverse frequencies; the mean over crops is 1."""
-    counts = np.bincount(labels, minlength=network.NUM_CLASSES)
-    return torch.tensor(len(labels) / (network.NUM_CLASSES * counts), dtype=torch.float32)
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -14,7 +14,7 @@ import numpy as np
 from models.classification.calibration import Calibration
 from models.classification.classifier import CLASSES, ClassifierSpec, Scores, probabilities
 from models.classification.evaluation import Evaluation, Summary
-from models.classification.training import LabelledCanvases
+from models.classification.training_set import LabelledCanvases
 from models.state_files import sha256_of
 from services.datasets.types import DatasetVersion
 from services.jobs.params import ClassifierTrainingParams

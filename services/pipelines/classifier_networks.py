@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from models.classification import network
 from models.classification.classifier import ClassifierSpec
-from models.classification.training import ClassifierTrainer, EpochRecord, LabelledCanvases, TrainingConfig
+from models.classification.training import ClassifierTrainer, EpochRecord, TrainingConfig
+from models.classification.training_set import LabelledCanvases
 from services.artifacts.service import ArtifactService
 from services.jobs.context import JobContext
 from services.jobs.params import ClassifierTrainingParams

@@ -18,7 +18,7 @@ from models.classification.calibration import Calibration, calibrate
 from models.classification.classifier import Classifier, ClassifierSpec, Scores
 from models.classification.evaluation import Evaluation, evaluate, summarise
 from models.classification.preprocessing import Preprocessing
-from models.classification.training import LabelledCanvases, normalisation_of, thinned
+from models.classification.training_set import LabelledCanvases, normalisation_of, thinned
 from services.artifacts.service import ArtifactService
 from services.datasets.repository import DatasetRepository
 from services.datasets.types import DatasetVersion

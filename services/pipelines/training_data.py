@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classification.preprocessing import Preprocessing
-from models.classification.training import LabelledCanvases
+from models.classification.training_set import LabelledCanvases
 from models.segmentation.crops import CropPack
 from services.datasets.types import DatasetItem
 from services.errors import InvalidInputError

@@ -10,7 +10,8 @@ from models.classification import network
 from models.classification.augmentation import PAPER
 from models.classification.classifier import Classifier, ClassifierSpec
 from models.classification.preprocessing import Preprocessing
-from models.classification.training import ClassifierTrainer, LabelledCanvases, TrainingConfig
+from models.classification.training import ClassifierTrainer, TrainingConfig
+from models.classification.training_set import LabelledCanvases
 
 pytestmark = [
     pytest.mark.gpu,

@@ -56,7 +56,7 @@ class TestSubmission:
         assert "lims-4711" == wiring.jobs.get(answer.json()["id"]).request_id
         assert "lims-4711" == answer.headers["x-request-id"]
 
-    @pytest.mark.parametrize("kind", ["scoring", "classification", "", 5, None])
+    @pytest.mark.parametrize("kind", ["alchemy", "Scoring", "", 5, None])
     def test_unknown_kind(self, client: httpx.Client, kind: object) -> None:
         """A kind that this version lacks is told apart, with the known ones."""
         answer = client.post("/v1/jobs", json={"kind": kind})

@@ -52,7 +52,9 @@ class ClassifierTrainingParams(JobParams):
     epochs: int | None = Field(None, ge=1, le=2000)
     batch_size: int | None = Field(None, ge=2, le=4096)
     learning_rate: float | None = Field(None, gt=0, le=1)
-    schedule: Literal["constant", "cosine"] | None = None
+    schedule: Literal["constant", "cosine"] | None = Field(
+        None, description="Of the learning rate; cosine falls to zero over the epochs."
+    )
     weight_decay: float | None = Field(None, ge=0, le=1)
     augmentation: AugmentationParams | None = Field(None, description="Empty: the preset's.")
     canvas_px: int | None = Field(

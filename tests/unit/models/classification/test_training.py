@@ -14,13 +14,8 @@ from models.classification import network
 from models.classification.augmentation import Augmentation
 from models.classification.classifier import Classifier, ClassifierSpec
 from models.classification.preprocessing import Preprocessing
-from models.classification.training import (
-    ClassifierTrainer,
-    LabelledCanvases,
-    TrainingConfig,
-    normalisation_of,
-    thinned,
-)
+from models.classification.training import ClassifierTrainer, TrainingConfig
+from models.classification.training_set import LabelledCanvases, normalisation_of, thinned
 
 CPU = torch.device("cpu")
 SPEC = ClassifierSpec(Preprocessing(canvas_px=32, scale=0.5))

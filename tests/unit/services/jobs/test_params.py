@@ -21,6 +21,12 @@ class TestJobRequest:
             ({"kind": "segmentation", "batch_id": "b", "flow_threshold": "nan"}, "finite"),
             ({"kind": "segmentation", "batch_id": "b", "segmenter": "../x"}, "pattern"),
             ({"kind": "diagnostic", "itmes": 3}, "not permitted"),
+            ({"kind": "classification"}, "exactly one"),
+            ({"kind": "classification", "sample": "S", "dataset": "d/1"}, "exactly one"),
+            ({"kind": "classification", "crop_ids": ["a", "a"]}, "twice"),
+            ({"kind": "classification", "dataset": "d/newest"}, "pattern"),
+            ({"kind": "scoring"}, "exactly one"),
+            ({"kind": "classifier_training", "name": "n", "dataset": "d/1", "epochs": 0}, "greater than"),
             ({"kind": "alchemy"}, "does not match any of the expected tags"),
         ],
     )
@@ -48,6 +54,7 @@ class TestParamsOf:
             "flow_threshold": 0.4,
             "cellprob_threshold": 0.0,
             "min_area_px": 70,
+            "masks": "segmenter",
         } == stored
 
 

@@ -148,7 +148,7 @@ class TestSubmit:
 
     def test_refuses_unknown_kinds_and_roles(self, service: JobService) -> None:
         """Both messages list what is known."""
-        with pytest.raises(UnknownKindError, match="artifact_import, diagnostic, segmentation"):
+        with pytest.raises(UnknownKindError, match="artifact_import, classification, classifier_training"):
             service.submit("alchemy", {})
         with pytest.raises(InvalidInputError, match="knows segmenter"):
             service.submit("segmentation", {}, artifacts={"classifier": "a/1"})
