@@ -94,8 +94,8 @@ class SubmissionService:
         if session is None:
             with self._session_factory.begin() as own:
                 return self.submit(request, request_id, session=own)
-        artifacts = self._resolved(session, request)
-        return self._add(session, request, artifacts, self._inputs(session, request), request_id)
+        inputs = self._inputs(session, request)
+        return self._add(session, request, self._resolved(session, request), inputs, request_id)
 
     def check_process(self, process: BatchProcess) -> None:
         """Make sure, before anything is uploaded, that a batch can be processed like this.

@@ -50,7 +50,7 @@ class ClassifierTrainingParams(JobParams):
         "default: what was measured to generalise best. Explicit fields win over the preset.",
     )
     epochs: int | None = Field(None, ge=1, le=2000)
-    batch_size: int | None = Field(None, ge=2, le=4096)
+    batch_size: int | None = Field(None, ge=2, le=4096, description="Crops per optimiser step.")
     learning_rate: float | None = Field(None, gt=0, le=1)
     schedule: Literal["constant", "cosine"] | None = Field(
         None, description="Of the learning rate; cosine falls to zero over the epochs."
