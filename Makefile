@@ -45,6 +45,8 @@ bench: setup  ## Measure speed, queue and memory of the service; takes many minu
 	$(PY) -m benchmarks.jobs
 	$(PY) -m benchmarks.service ratio
 	$(PY) -m benchmarks.service memory
+	$(PY) -m benchmarks.classification.speed
+	$(PY) -m benchmarks.classification.scoring_memory
 
 lock: setup  ## Resolve requirements*.in again; ARGS=--upgrade takes new versions
 	@ARGS="$(ARGS)" UV_VERSION="$(UV_VERSION)" sh .ci/lock
