@@ -32,10 +32,10 @@ PRESETS: Final = MappingProxyType(
         "default": Recipe(
             _PREPROCESSING,
             TrainingConfig(
-                epochs=12,
+                epochs=8,
                 batch_size=64,
                 schedule="cosine",
-                augmentation=replace(PAPER, colour_swap=True, gain=0.5, misregistration_px=1.5),
+                augmentation=replace(PAPER, gain=0.5, misregistration_px=1.0),
                 over_sampling=True,
             ),
         ),
