@@ -32,7 +32,6 @@ LIMITS = [
         "training: expect far less on a new patient (docs/results/classification.md tells how much)."
     ),
     "Labels come from the set's pixel maps, karyotypes and a spectral model; no cytogeneticist checked them.",
-    "Not a medical device.",
 ]
 
 
