@@ -167,13 +167,16 @@ def _figures(manifest: Mapping[str, Any]) -> Iterator[str]:
         for unit in _UNITS
         if unit in summary
     ]
-    if rows:
-        count = max(
+    count = max(
+        (
             spread["count"]
             for summary in seeds.values()
             for unit in _UNITS
             for spread in summary.get(unit, {}).values()
-        )
+        ),
+        default=0,
+    )
+    if count > 1:
         yield (
             f"**Over {count} seeds**: mean ± standard deviation. The weights are those of one of them.\n\n"
             + _table(["split", "per", *(label for _, label in _FIGURES)], rows)
