@@ -24,6 +24,10 @@ TARGET = ROOT / "models" / "weights" / "classifier_translocation"
 MAX_BYTES = 23 * 1024**2
 LIMITS = [
     (
+        "The test slides were looked at for two candidates, and the first one's figures prompted the second: "
+        "what is told here of test is somewhat optimistic."
+    ),
+    (
         "Trained on 24-colour M-FISH shown two colours at a time, not on the painting of single pairs: on "
         "other paints it must be trained anew, or at least measured."
     ),
