@@ -14,6 +14,7 @@ from pathlib import Path
 LAUNCHER = Path(__file__).with_name("launch.py")
 MAX_LOG_BYTES = 10 * 1024**2
 KILL_WAIT_S = 5.0
+ORPHAN_GRACE_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class ManagedProcess:
                     *launcher,
                     str(os.getpid()),
                     str(int(command.stop_signal)),
+                    str(ORPHAN_GRACE_S),
                     *identity,
                     "--",
                     *command.arguments,

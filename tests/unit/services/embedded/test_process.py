@@ -83,19 +83,23 @@ class TestLauncher:
         """The gap between fork and the request to the kernel is closed."""
         not_our_parent = "1" if os.getpid() != 1 else "2"
         finished = subprocess.run(
-            [sys.executable, "-I", "-S", str(LAUNCHER), not_our_parent, "15", "--", "true"], check=False
+            [sys.executable, "-I", "-S", str(LAUNCHER), not_our_parent, "15", "1", "--", "true"],
+            check=False,
         )
 
         assert EXIT_ORPHANED == finished.returncode
 
-    def test_program_dies_with_a_killed_parent(self, tmp_path: Path) -> None:
-        """Even ``kill -9`` of whoever started it leaves no process behind."""
+    @pytest.mark.parametrize("ignored", ["", "signal.signal(15, signal.SIG_IGN); "])
+    def test_program_dies_with_a_killed_parent(self, tmp_path: Path, ignored: str) -> None:
+        """Even ``kill -9`` of whoever started it leaves nothing behind, not even what will not listen."""
         pid_file = tmp_path / "pid"
         os.mkfifo(pid_file)
-        program = "import os, signal, sys; open(sys.argv[1], 'w').write(str(os.getpid())); signal.pause()"
+        program = (
+            f"import os, signal, sys; {ignored}open(sys.argv[1], 'w').write(str(os.getpid())); signal.pause()"
+        )
         starter = (
-            "import os, subprocess, sys; subprocess.run([sys.executable, '-I', '-S', sys.argv[1], "
-            "str(os.getpid()), '15', '--', sys.executable, '-I', '-S', '-c', sys.argv[2], sys.argv[3]])"
+            "import os, subprocess, sys; me = sys.executable; subprocess.run([me, '-I', '-S', sys.argv[1], "
+            "str(os.getpid()), '15', '0.2', '--', me, '-I', '-S', '-c', sys.argv[2], sys.argv[3]])"
         )
         parent = subprocess.Popen([*PYTHON, starter, str(LAUNCHER), program, str(pid_file)])
         child = psutil.Process(int(pid_file.read_text(encoding="utf-8")))
