@@ -156,10 +156,7 @@ def to_canvas(
     PreprocessingError
         The mask is empty.
     """
-    rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if rows.size == 0:
-        raise PreprocessingError("The crop's mask is empty; segment the image again.")
-    placement = _placement(mask, rows, cols, preprocessing)
+    placement = _placement(mask, *_filled(mask), preprocessing)
     planes = _levelled(pixels[(slice(None), *placement.cut)], levels, channels)
     if preprocessing.background == "zero":
         body = mask[placement.cut][..., None].astype(np.float32)
@@ -168,6 +165,34 @@ def to_canvas(
     else:
         moved = placement.move(planes)
     return np.ascontiguousarray(np.rint(moved).astype(np.uint8).transpose(2, 0, 1))
+
+
+def mask_on_canvas(mask: NDArray[np.bool_], preprocessing: Preprocessing) -> NDArray[np.bool_]:
+    """Where a crop's chromosome lies on its canvas: exactly the pixels that ``zero`` leaves alone.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+
+    Returns
+    -------
+    (canvas_px, canvas_px) bool
+
+    Raises
+    ------
+    PreprocessingError
+        The mask is empty.
+    """
+    placement = _placement(mask, *_filled(mask), preprocessing)
+    return placement.move(mask[placement.cut].astype(np.float32)) > 0
+
+
+def _filled(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns that the mask reaches."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        raise PreprocessingError("The crop's mask is empty; segment the image again.")
+    return rows, cols
 
 
 @dataclass(frozen=True)
