@@ -6,7 +6,7 @@ import hashlib
 import io
 import pickle
 import warnings
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import safetensors.torch
 import torch
@@ -33,8 +33,24 @@ def read_state(content: bytes) -> dict[str, torch.Tensor]:
     WeightsError
         The bytes are neither, or hold something else than tensors.
     """
+    state = read_checkpoint(content)
+    if isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise WeightsError("The checkpoint is not a plain dictionary of tensors.")
+    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def read_checkpoint(content: bytes) -> dict[str, Any]:
+    """Read safetensors, or a checkpoint of torch with ``weights_only``: whatever dictionary it holds.
+
+    Raises
+    ------
+    WeightsError
+        The bytes are neither, or hold something that only code could restore.
+    """
     try:
-        return safetensors.torch.load(content)
+        return dict(safetensors.torch.load(content))
     except SafetensorError:
         pass  # not safetensors: perhaps a checkpoint of torch
     try:
@@ -43,11 +59,9 @@ def read_state(content: bytes) -> dict[str, torch.Tensor]:
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         raise WeightsError("Neither safetensors nor a PyTorch checkpoint of plain tensors.") from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
-        raise WeightsError("The checkpoint is not a plain dictionary of tensors.")
-    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+    if not isinstance(state, dict):
+        raise WeightsError("The checkpoint is not a dictionary.")
+    return state
 
 
 def sha256_of(content: bytes) -> str:
