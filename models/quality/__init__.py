@@ -1,0 +1,1 @@
+"""How good synthetic aberrations are: likeness to real ones, copies, spread, colours."""
