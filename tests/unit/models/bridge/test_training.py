@@ -60,19 +60,19 @@ def weights_after(made: BridgeTrainer) -> dict[str, torch.Tensor]:
 class TestBridgeTrainer:
     def test_learns(self) -> None:
         """The loss falls, on what is shown and on fixed times and noise."""
-        made = trainer(replace(CONFIG, steps=150, schedule="cosine", record_every=30))
+        made = trainer(replace(CONFIG, steps=60, schedule="cosine", record_every=20))
         before = made.validation_loss(canvases())
-        made.run(150)
+        made.run(60)
 
-        assert made.history[-1]["loss"] < 0.6 * made.history[0]["loss"]
-        assert made.validation_loss(canvases()) < 0.5 * before
+        assert made.history[-1]["loss"] < 0.8 * made.history[0]["loss"]
+        assert made.validation_loss(canvases()) < 0.7 * before
 
     def test_generates_by_what_it_learned(self) -> None:
         """Bright DAPI becomes red and dark DAPI green, on canvases it has not seen in this order."""
         made = trainer(
-            replace(CONFIG, steps=400, schedule="cosine", learning_rate=2e-3, ema=EmaConfig(0.9, 100, 1))
+            replace(CONFIG, steps=200, schedule="cosine", learning_rate=3e-3, ema=EmaConfig(0.9, 50, 1))
         )
-        made.run(400)
+        made.run(200)
         shown = canvases()
         sources = Sources(shown, np.ones((6, SIDE, SIDE), np.bool_), list("abcdef"), [0] * 6)
         generated = made.sample(sources).astype(int)
