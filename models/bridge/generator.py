@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from models.bridge.network import UNetConfig
+from models.bridge.network import UNetConfig, laid_out
 from models.bridge.official import from_bytes
 from models.bridge.samplers import Sampling, sample
 from models.bridge.scheduler import NUM_TRAIN_TIMESTEPS, BrownianBridge
@@ -101,7 +101,7 @@ class BridgeGenerator:
         self.sampling = spec.sampling
         self.device = device
         self.weights_sha256 = sha256_of(weights)
-        self._net = net.to(device, memory_format=torch.channels_last)
+        self._net = laid_out(net, device)
         self._bridge = spec.bridge
         self._autocast = autocast_dtype(precision, device)
         self._batch = BATCH_ON_CUDA if device.type == "cuda" else BATCH_ON_CPU

@@ -60,7 +60,7 @@ class UNetConfig:
     @property
     def stride(self) -> int:
         """Sides of images must be multiples of this."""
-        return 2 ** (len(self.multipliers) - 1)
+        return 1 << (len(self.multipliers) - 1)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a manifest keeps."""
@@ -215,7 +215,8 @@ class AttentionBlock(nn.Module):
         q, k, v = (part.contiguous() for part in qkv.chunk(3, dim=-1))
         attended = functional.scaled_dot_product_attention(q, k, v)
         attended = attended.transpose(2, 3).reshape(batch, channels, height * width)
-        return hidden + self.proj_out(attended).reshape(hidden.shape)
+        projected: torch.Tensor = self.proj_out(attended)
+        return hidden + projected.reshape(hidden.shape)
 
 
 def time_embedding(t: torch.Tensor, channels: int) -> torch.Tensor:
@@ -274,6 +275,18 @@ def _decoder(config: UNetConfig, width: int, skips: Sequence[int]) -> nn.ModuleL
     return nn.ModuleList(blocks)
 
 
+def laid_out(net: UNet, device: torch.device) -> UNet:
+    """Move a network to a device, and its convolutions' weights into the order of images channels last.
+
+    Images that are stored channel by channel are slower to convolve, by a quarter on a CPU.
+    """
+    net.to(device)
+    for parameter in net.parameters():
+        if parameter.ndim == 4:  # noqa: PLR2004 - out, in, height, width
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return net
+
+
 def multiply_adds(config: UNetConfig, canvas_px: int) -> int:
     """Multiplications of one call on one square image, of convolutions, linear layers and attention."""
     with torch.device("meta"):
@@ -281,7 +294,7 @@ def multiply_adds(config: UNetConfig, canvas_px: int) -> int:
         image = torch.zeros(1, IMAGE_CHANNELS, canvas_px, canvas_px)
         with FlopCounterMode(display=False) as counter:
             net(image, torch.zeros(1, dtype=torch.int64), image)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 def num_parameters(config: UNetConfig) -> int:

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 
 from models.bridge.network import IMAGE_CHANNELS, UNet, UNetConfig
 from models.bridge.scheduler import BrownianBridge
@@ -88,7 +89,7 @@ def from_bytes(content: bytes, head_channels: int | None = None) -> tuple[UNet, 
     return net.eval(), bridge
 
 
-def schedule_of(bridge: BrownianBridge) -> dict[str, np.ndarray]:
+def schedule_of(bridge: BrownianBridge) -> dict[str, NDArray[np.float64]]:
     """The buffers that the official model registers: (T,) float64 each."""
     m, variance = bridge.m, bridge.variance
     m_before, variance_before = np.append(0.0, m[:-1]), np.append(0.0, variance[:-1])

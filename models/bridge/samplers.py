@@ -138,10 +138,11 @@ def _flow(
     t, n = times
     c_t, c_n = (math.sqrt(bridge.variance[time]) for time in times)
     ratio = c_n / c_t
-    x_n = ratio * x_t + (bridge.m[n] - ratio * bridge.m[t]) * y
+    m_t, m_n = float(bridge.m[t]), float(bridge.m[n])
+    x_n = ratio * x_t + (m_n - ratio * m_t) * y
     start, h = known[-1][0], _lambda(bridge, n) - known[-1][0]
     # c_n e^λ = c_n e^λ_n e^(λ - λ_n) = b_n e^(λ - λ_n), which stays in range where e^λ would not.
-    b_n = 1.0 - bridge.m[n]
+    b_n = 1.0 - m_n
     for weight, (_, x0_hat) in zip(_weights([at - start for at, _ in known], h), known, strict=True):
         x_n = x_n + (b_n * weight) * x0_hat
     return x_n

@@ -8,6 +8,7 @@ from 0.001 to 0.999, because δ_T = 0 would be divided by; and the steps are num
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -119,7 +120,7 @@ class BrownianBridge:
 
     def step_variance(self, t: int, n: int) -> float:
         """σ² of the reverse step from t to n, eq. (9): how much fresh noise η = 1 adds."""
-        return 2.0 * self.max_variance * self.m[n] * (1.0 - self.m[n] / self.m[t])
+        return float(2.0 * self.max_variance * self.m[n] * (1.0 - self.m[n] / self.m[t]))
 
     def step(
         self,
@@ -145,13 +146,13 @@ class BrownianBridge:
         """
         t, n = times
         fresh = eta**2 * self.step_variance(t, n)
-        kept = np.sqrt(max(self.variance[n] - fresh, 0.0) / self.variance[t])
-        x_n = (1.0 - self.m[n]) * x0_hat + self.m[n] * y
-        x_n = x_n + kept * (x_t - (1.0 - self.m[t]) * x0_hat - self.m[t] * y)
+        kept = math.sqrt(max(self.variance[n] - fresh, 0.0) / self.variance[t])
+        m_t, m_n = float(self.m[t]), float(self.m[n])
+        x_n = (1.0 - m_n) * x0_hat + m_n * y + kept * (x_t - (1.0 - m_t) * x0_hat - m_t * y)
         if fresh > 0.0:
             if noise is None:
                 raise ValueError("A step with eta > 0 needs noise.")
-            x_n = x_n + np.sqrt(fresh) * noise
+            x_n = x_n + math.sqrt(fresh) * noise
         return x_n
 
     def _at(self, t: torch.Tensor, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from models.bridge import training_state
 from models.bridge.ema import EmaConfig, MovingAverage
 from models.bridge.generator import BridgeGenerator, BridgeSpec
-from models.bridge.network import SIZES, UNet, UNetConfig
+from models.bridge.network import SIZES, UNet, UNetConfig, laid_out
 from models.bridge.official import to_safetensors
 from models.bridge.samplers import Sampling
 from models.bridge.scheduler import BrownianBridge
@@ -140,8 +140,7 @@ class BridgeTrainer:
         self.device = device
         self.step = 0
         self.history: list[dict[str, float]] = []
-        # Convolutions on images that are stored channel by channel are slower everywhere we looked.
-        self.net = net.to(device, memory_format=torch.channels_last)
+        self.net = laid_out(net, device)
         self.average = MovingAverage(self.net, config.ema)
         self.bridge = BrownianBridge(config.prediction_type, max_variance=config.max_variance)
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate, fused=True)
@@ -217,9 +216,9 @@ class BridgeTrainer:
         training_state.unpack(self, content)
 
     def _averaged(self) -> UNet:
-        net = UNet(self.config.network).to(self.device)
+        net = UNet(self.config.network)
         net.load_state_dict(self.average.shadow)
-        return net.to(memory_format=torch.channels_last).eval()
+        return laid_out(net, self.device).eval()
 
     def _step(self, batch: Batch) -> float:
         """Leave the gradient of a whole batch behind; returns its loss.
