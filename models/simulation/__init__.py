@@ -1,0 +1,1 @@
+"""Translocations painted on real chromosomes: a generator that needs no training."""
