@@ -199,9 +199,9 @@ class BridgeTrainer:
                 total += float(self._loss(net, batch, torch.from_numpy(times), noise))
         return total / _VALIDATION_TIMES
 
-    def sample(self, sources: Sources) -> NDArray[np.uint8]:
-        """Generate with the averaged weights."""
-        return BridgeGenerator(self.weights(), self.config.spec, self.device).generate(sources)
+    def sample(self, sources: Sources, check: Callable[[], None] = lambda: None) -> NDArray[np.uint8]:
+        """Generate with the averaged weights; `check` is called before every call of the network."""
+        return BridgeGenerator(self.weights(), self.config.spec, self.device).generate(sources, check)
 
     def weights(self) -> bytes:
         """Safetensors of the averaged weights, under the official names."""

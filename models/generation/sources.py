@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,11 +64,12 @@ class Sources:
 class CanvasGenerator(Protocol):
     """Anything that makes synthetic aberrations."""
 
-    def generate(self, sources: Sources) -> NDArray[np.uint8]:
+    def generate(self, sources: Sources, check: Callable[[], None] = ...) -> NDArray[np.uint8]:
         """Generate one canvas per source.
 
         What is made of a source follows from the source, its crop id, its sample number and the seed
-        alone: never from the other N - 1, nor from how they are batched.
+        alone: never from the other N - 1, nor from how they are batched. `check` is called between pieces
+        of work and may raise to stop.
 
         Returns
         -------

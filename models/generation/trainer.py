@@ -42,5 +42,5 @@ class GeneratorTrainer(Protocol):
     def weights(self) -> bytes:
         """Safetensors of what generates: moving averages where there are any."""
 
-    def sample(self, sources: Sources) -> NDArray[np.uint8]:
+    def sample(self, sources: Sources, check: Callable[[], None] = ...) -> NDArray[np.uint8]:
         """Generate with the present weights: (N, 3, S, S) uint8."""
