@@ -18,6 +18,7 @@ from api.routes import (
     batches,
     crops,
     datasets,
+    generation,
     images,
     jobs,
     keys,
@@ -74,6 +75,7 @@ def create_app(wiring: Wiring) -> FastAPI:
         datasets,
         artifacts,
         predictions,
+        generation,
         keys,
     ):
         app.include_router(module.router)

@@ -12,6 +12,8 @@ from services.config import Settings
 from services.datasets.service import DatasetService
 from services.db.engine import SessionFactory, make_engine, session_factory
 from services.errors import InvalidInputError
+from services.generation.reports import ReportService
+from services.generation.samples import SampleService
 from services.health import Health, check_database
 from services.images.annotation import AnnotationService
 from services.jobs.celery_dispatch import CeleryDispatcher
@@ -50,6 +52,8 @@ class Wiring:
     datasets: DatasetService
     embeddings: EmbeddingService
     exports: PredictionExport
+    reports: ReportService
+    samples: SampleService
     health: Health
     metrics: CollectorRegistry
 
@@ -93,6 +97,8 @@ def wire(
         datasets=DatasetService(readers, store, settings),
         embeddings=EmbeddingService(readers, store),
         exports=PredictionExport(readers, store),
+        reports=ReportService(readers, store),
+        samples=SampleService(readers, store),
         health=Health(
             {
                 "database": partial(check_database, engine),

@@ -17,6 +17,8 @@ from services.artifacts.types import check_kind
 from services.db.engine import SessionFactory
 from services.db.tables import BatchRow
 from services.errors import InvalidInputError, NotFoundError, UnsupportedHereError
+from services.generation.methods import canvas_px_of, check_params, method_of, sampling_of
+from services.generation.selection import select_sources, store_batches
 from services.images.repository import Image, ImageRepository
 from services.jobs.kinds import spec_of
 from services.jobs.params import (
@@ -24,6 +26,8 @@ from services.jobs.params import (
     ClassificationRequest,
     ClassifierTrainingRequest,
     DiagnosticRequest,
+    GenerationRequest,
+    GeneratorTrainingRequest,
     JobRequest,
     ScoringRequest,
     SegmentationRequest,
@@ -37,9 +41,11 @@ from services.predictions.selection import require_dataset, select_crops
 from services.storage.base import ObjectStore
 from services.storage.keys import content_key, sha256_of_stream
 
-IMPORTABLE_KINDS: Final = ("segmenter", "classifier")
+IMPORTABLE_KINDS: Final = ("segmenter", "classifier", "generator")
 # These read scores from a classifier, so it must have been trained; training may start from any.
-_CLASSIFYING_KINDS: Final = ("classification", "scoring")
+_CLASSIFYING_KINDS: Final = ("classification", "scoring", "generation")
+# Whose embeddings a quality report compares, where the request names nobody.
+_USUAL_CLASSIFIER: Final = "translocation/production"
 
 BatchProcess = Literal["segmentation", "scoring"]
 ImageRequest = SegmentationRequest | SegmenterTrainingRequest | ScoringRequest
@@ -159,30 +165,52 @@ class SubmissionService:
     def _inputs(self, session: Session, request: JobRequest) -> _Inputs:
         if isinstance(request, DiagnosticRequest):
             return _Inputs()
-        if isinstance(request, ClassifierTrainingRequest):
+        if isinstance(request, ClassifierTrainingRequest | GeneratorTrainingRequest):
             require_dataset(session, request.dataset)
             return _Inputs({"dataset": request.dataset})
         if isinstance(request, ClassificationRequest):
             selection = select_crops(session, request)
             shown = {**selection.shown, "selection_key": selection.store(self._store)}
             return _Inputs(shown, list(selection.packs), selection.sample)
+        if isinstance(request, GenerationRequest):
+            return self._sources(session, request)
         images = _selected_images(session, request)
         image_ids = [image.id for image in images]
         # A training job is one piece of work: its images are inputs, but not items.
         item_ids = () if isinstance(request, SegmenterTrainingRequest) else image_ids
         return _Inputs(_shown_images(request, image_ids), item_ids, _common_sample(images))
 
+    def _sources(self, session: Session, request: GenerationRequest) -> _Inputs:
+        """The crops that synthetic ones are made from, after a check that the generator can do what is asked.
+
+        A generation belongs to no sample, even where all its sources do.
+        """
+        generator = ArtifactService(session, self._store).resolve("generator", request.generator)
+        check_params(generator, request)
+        if request.reference is not None:
+            require_dataset(session, request.reference)
+        selection = select_sources(
+            session, request, method=method_of(generator), canvas_px=canvas_px_of(generator)
+        )
+        shown = {**selection.shown, "selection_key": store_batches(self._store, selection.batches)}
+        if method_of(generator) == "bbdm":
+            shown["sampling"] = sampling_of(generator, request)
+        return _Inputs(shown, [batch.pack_key for batch in selection.batches])
+
     def _resolved(self, session: Session, request: JobRequest) -> dict[str, str]:
         """The exact version that each of the request's references means now."""
         versions = {}
+        artifacts = ArtifactService(session, self._store)
         for role, kind in spec_of(request.kind).artifact_roles.items():
             ref = getattr(request, role)
             if ref is None:
                 continue
-            version = ArtifactService(session, self._store).resolve(kind, ref)
+            version = artifacts.resolve(kind, ref)
             if kind == "classifier" and request.kind in _CLASSIFYING_KINDS:
                 require_trained(version)
             versions[role] = version.ref
+        if isinstance(request, GenerationRequest) and request.quality and request.classifier is None:
+            versions |= _usual_classifier(artifacts)
         return versions
 
     def _add(
@@ -210,6 +238,16 @@ def _batch_request(process: BatchProcess, batch_id: str) -> SegmentationRequest 
     if process == "scoring":
         return ScoringRequest(kind="scoring", batch_id=batch_id)
     return SegmentationRequest(kind="segmentation", batch_id=batch_id)
+
+
+def _usual_classifier(artifacts: ArtifactService) -> dict[str, str]:
+    """The classifier of a quality report, if this installation has one that was trained."""
+    try:
+        version = artifacts.resolve("classifier", _USUAL_CLASSIFIER)
+        require_trained(version)
+    except (NotFoundError, InvalidInputError):
+        return {}
+    return {"classifier": version.ref}
 
 
 def _selected_images(session: Session, request: ImageRequest) -> list[Image]:

@@ -23,6 +23,8 @@ PIPELINES: Final[Mapping[str, str]] = MappingProxyType(
         "classification": "services.pipelines.classification",
         "scoring": "services.pipelines.scoring",
         "classifier_training": "services.pipelines.classifier_training",
+        "generation": "services.pipelines.generation",
+        "generator_training": "services.pipelines.generator_training",
         "artifact_import": "services.pipelines.artifact_import",
         "diagnostic": "services.pipelines.diagnostic",
     }

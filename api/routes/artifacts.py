@@ -30,7 +30,8 @@ _FORM: dict[str, Any] = form_body(
     ArtifactForm,
     "file",
     many=False,
-    description="safetensors, or an official Cellpose 1-3 checkpoint (read with weights_only).",
+    description="safetensors, or an official checkpoint of Cellpose 1-3, BBDM or CycleGAN (read with "
+    "weights_only).",
 )
 
 

@@ -44,6 +44,9 @@ def list_crops(
     job: InJob = None,
     sample: OfSample = None,
     origin: OfOrigin = None,
+    source_crop: Annotated[
+        Line | None, Query(description="Id of a real crop: only what was generated from it.")
+    ] = None,
     crop_class: Annotated[
         CropClass | None,
         Query(alias="class", description="A person's newest verdict; where there is none, the prediction."),
@@ -70,6 +73,7 @@ def list_crops(
         job_id=job,
         sample=sample,
         origin=origin,
+        source_crop_id=source_crop,
         crop_class=crop_class,
         predicted_class=predicted_class,
         min_probability=min_probability,

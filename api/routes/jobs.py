@@ -52,6 +52,27 @@ _REQUESTS: dict[str, Any] = {
         "summary": "Train a classifier on a data set",
         "value": {"kind": "classifier_training", "dataset": "adir/1", "name": "our-translocations"},
     },
+    "generation": {
+        "summary": "Paint translocations on the normal chromosomes of a data set",
+        "value": {
+            "kind": "generation",
+            "dataset": "adir/1",
+            "max_sources": 200,
+            "samples_per_source": 5,
+            "seed": 1,
+        },
+    },
+    "generator_training": {
+        "summary": "Train a Brownian Bridge on the aberrations of a data set",
+        "value": {
+            "kind": "generator_training",
+            "dataset": "adir/1",
+            "name": "our-bridge",
+            "method": "bbdm",
+            "size": "small",
+            "steps": 4000,
+        },
+    },
     "diagnostic": {
         "summary": "See whether a job gets through",
         "value": {"kind": "diagnostic", "items": 3, "seconds_per_item": 0.1},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -93,6 +93,21 @@ class ArtifactForm(Body):
     name: ArtifactName = Field(description="The artifact that gets a new version.")
     diameter_px: float | None = Field(
         None, gt=2, le=1000, description="Mean object diameter in its training images; empty: as in the file."
+    )
+    method: Literal["bbdm", "cyclegan"] | None = Field(
+        None, description="Of a generator; empty: told from the names in the file."
+    )
+    canvas_px: int | None = Field(
+        None, ge=32, le=256, multiple_of=16, description="Of a generator: side of its pictures; empty: 64."
+    )
+    scale: float | None = Field(
+        None, gt=0.05, le=8, description="Of a generator: canvas pixels per image pixel; empty: 1.6."
+    )
+    background: Literal["zero", "keep"] | None = Field(
+        None, description="Of a generator: what became of pixels off the mask in its training; empty: zero."
+    )
+    prediction_type: Literal["grad", "noise", "ysubx"] | None = Field(
+        None, description="Of a Brownian Bridge: what its network predicts; empty: grad."
     )
     licence: Line | None = Field(None, description="SPDX expression or a short text.")
     description: Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")] = Field(

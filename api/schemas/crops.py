@@ -30,6 +30,16 @@ class AnnotationView(View):
     at: datetime
 
 
+class SyntheticView(View):
+    """How a generated crop was made; with the same values it can be made again."""
+
+    source_crop_id: str = Field(description="The real crop whose DAPI channel it has.")
+    generator: str = Field(description="Exact `name/version`.")
+    seed: int = Field(description="Of the job.")
+    sample_number: int = Field(description="0, 1, … counts the samples of one source within the job.")
+    canvas_scale: float = Field(description="Pixels of its picture per pixel of the source's image.")
+
+
 class CropView(View):
     """One chromosome."""
 
@@ -63,6 +73,7 @@ class CropView(View):
                     }
                 ],
                 "filter_scores": [],
+                "synthetic": None,
                 "created_at": "2026-11-02T08:16:00Z",
             }
         }
@@ -73,9 +84,11 @@ class CropView(View):
     image_id: str | None
     sample: str | None
     job_id: str | None
-    source_crop_id: str | None
+    source_crop_id: str | None = Field(description="Of a generated crop: the real one it was made from.")
     label: int | None = Field(description="Its number in the masks.")
-    bbox: tuple[int, int, int, int] = Field(description="y0, x0, y1, x1 in pixels, half-open.")
+    bbox: tuple[int, int, int, int] = Field(
+        description="y0, x0, y1, x1 in pixels of the image (of a generated crop: of its picture), half-open."
+    )
     area_px: int
     orientation_deg: float | None = Field(description="Long axis against the rows, counter-clockwise.")
     length_px: float | None
@@ -87,4 +100,5 @@ class CropView(View):
     probability: float | None = Field(description="Of an aberration, by the newest prediction.")
     predictions: list[PredictionView] = Field(description="What every classifier said, newest last.")
     filter_scores: list[dict[str, Any]] = Field(default=[], description="What filters said.")
+    synthetic: SyntheticView | None = Field(description="How it was made; null for real crops.")
     created_at: datetime

@@ -36,7 +36,7 @@ from models.classification.preprocessing import WHITE, signal_levels
 from models.classification.training import ClassifierTrainer, TrainingConfig
 from models.classification.training_set import LabelledCanvases
 from models.segmentation.crops import CropPack
-from services.pipelines.canvases import canvases_of
+from services.crops.canvases import canvases_of
 from services.pipelines.device import choose_device
 from services.storage.base import ObjectStore
 from services.storage.factory import open_store

@@ -19,17 +19,27 @@ class PromotionRefusedError(ConflictError):
 
 
 def check_promotion(version: ArtifactVersion, alias: str) -> None:
-    """Refuse to call a classifier ``production`` that was not evaluated on held-out slides.
+    """Refuse to call a version ``production`` that nobody has reason to trust.
 
-    Other aliases are free, and so are other kinds of artifacts.
+    A classifier must have been evaluated on held-out slides. A generator need not: its pictures are
+    judged by the quality report of every generation job, and no sample's result depends on it. But its
+    canvas and scale must be somebody's word and not a guess, because chromosomes of a wrong size look
+    quite right. Other aliases are free, and so are other kinds of artifacts.
 
     Raises
     ------
     PromotionRefusedError
         The message says what is missing.
     """
-    if alias != PRODUCTION or version.kind != "classifier":
+    if alias != PRODUCTION:
         return
+    if version.kind == "classifier":
+        _check_classifier(version)
+    elif version.kind == "generator":
+        _check_generator(version)
+
+
+def _check_classifier(version: ArtifactVersion) -> None:
     if not version.manifest.get("trained"):
         raise PromotionRefusedError(
             f"{version.ref} is a starting point for training: it has not learned to tell aberrations. Train "
@@ -39,6 +49,15 @@ def check_promotion(version: ArtifactVersion, alias: str) -> None:
         raise PromotionRefusedError(
             f"{version.ref} has no evaluation on held-out slides with aberrations. Train it on a data set "
             "whose val or test split has some, in slides of their own."
+        )
+
+
+def _check_generator(version: ArtifactVersion) -> None:
+    imported = version.manifest.get("imported")
+    if not version.manifest.get("preprocessing") or (imported and not imported.get("preprocessing_stated")):
+        raise PromotionRefusedError(
+            f"Nobody said on which canvas and at which scale {version.ref} was trained. Upload the weights "
+            "again with canvas_px and scale, look at some of its pictures, and promote that version."
         )
 
 

@@ -1,4 +1,4 @@
-"""Register the weights that come with the software, once per database."""
+"""Register what comes with the software, once per database: weights, and methods that need none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ShippedWeightsError(KaryobridgeError):
 
 @dataclass(frozen=True)
 class ShippedArtifact:
-    """A manifest beside its weights and its card."""
+    """A manifest beside its card, and beside its weights if it has any."""
 
     kind: str
     name: str
@@ -35,12 +35,15 @@ class ShippedArtifact:
 
 
 def read_shipped(folder: Path = WEIGHTS_FOLDER) -> list[ShippedArtifact]:
-    """Read every ``*.json`` manifest with the ``.safetensors`` and ``.md`` beside it.
+    """Read every ``*.json`` manifest with the ``.md`` and ``.safetensors`` beside it.
+
+    A manifest without ``weights_sha256`` describes something that has no weights, such as the painter.
 
     Raises
     ------
     ShippedWeightsError
-        A weights file is missing or does not hash to the manifest's ``weights_sha256``.
+        A weights file is missing, does not hash to the manifest's ``weights_sha256``, or is there although
+        the manifest says nothing of it.
     """
     return [_read(manifest_file) for manifest_file in sorted(folder.glob("*.json"))]
 
@@ -68,15 +71,20 @@ def register_shipped(
 
 def _read(manifest_file: Path) -> ShippedArtifact:
     manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+    files = {}
     weights_file = manifest_file.with_suffix(".safetensors")
+    if "weights_sha256" in manifest or weights_file.exists():
+        files["weights.safetensors"] = _weights(manifest_file, weights_file, manifest.get("weights_sha256"))
+    files["card.md"] = manifest_file.with_suffix(".md").read_bytes()
+    return ShippedArtifact(manifest["kind"], manifest["name"], manifest, files)
+
+
+def _weights(manifest_file: Path, weights_file: Path, sha256: str | None) -> bytes:
     if not weights_file.exists():
         raise ShippedWeightsError(f"{weights_file.name} is missing; check the files out again.")
     weights = weights_file.read_bytes()
-    if sha256_hex(weights) != manifest["weights_sha256"]:
+    if sha256_hex(weights) != sha256:
         raise ShippedWeightsError(
             f"{weights_file.name} does not hash to what {manifest_file.name} says; check the files out again."
         )
-    card = manifest_file.with_suffix(".md").read_bytes()
-    return ShippedArtifact(
-        manifest["kind"], manifest["name"], manifest, {"weights.safetensors": weights, "card.md": card}
-    )
+    return weights

@@ -72,6 +72,7 @@ def _conditions(wanted: CropFilter, said: _Said) -> list[ColumnElement[bool]]:
         (CropRow.job_id, wanted.job_id),
         (CropRow.sample, wanted.sample),
         (CropRow.origin, wanted.origin),
+        (CropRow.source_crop_id, wanted.source_crop_id),
         (said.predicted_class, wanted.predicted_class),
     )
     conditions: list[ColumnElement[bool]] = [column == value for column, value in pairs if value is not None]

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from services.crops.queries import cursor_of, listing
 from services.crops.types import Annotation, Crop, CropFilter, PackedCrop
-from services.db.tables import CropAnnotationRow, CropRow, ImageRow
+from services.db.tables import CropAnnotationRow, CropRow, ImageRow, SyntheticCropRow
 from services.errors import NotFoundError
+from services.generation.repository import SyntheticRepository
+from services.generation.types import Synthetic
 from services.pagination import Page, PageRequest, make_page
 from services.predictions.repository import PredictionRepository
 from services.predictions.types import Prediction
@@ -61,15 +63,23 @@ class CropRepository:
         """
         row = CropRow
         query = (
-            select(row.id, row.pack_key, row.pack_index, row.origin, ImageRow.channels)
+            select(
+                row.id,
+                row.pack_key,
+                row.pack_index,
+                row.origin,
+                ImageRow.channels,
+                SyntheticCropRow.canvas_scale,
+            )
             .outerjoin(ImageRow, ImageRow.id == row.image_id)
+            .outerjoin(SyntheticCropRow, SyntheticCropRow.crop_id == row.id)
             .where(row.id.in_(crop_ids))
         )
         found = {
             crop_id: PackedCrop(
-                crop_id, key, index, origin != "segmented", tuple(channels or IMPORTED_CHANNELS)
+                crop_id, key, index, origin != "segmented", tuple(channels or IMPORTED_CHANNELS), scale
             )
-            for crop_id, key, index, origin, channels in self._session.execute(query)
+            for crop_id, key, index, origin, channels, scale in self._session.execute(query)
         }
         missing = [crop_id for crop_id in crop_ids if crop_id not in found]
         if missing:
@@ -77,7 +87,7 @@ class CropRepository:
         return [found[crop_id] for crop_id in crop_ids]
 
     def _whole(self, rows: Sequence[CropRow]) -> list[Crop]:
-        """Map rows, with one query each for the annotations and the predictions of all of them."""
+        """Map rows, with one query each for all annotations, predictions and makings of them."""
         ids = [row.id for row in rows]
         annotations: dict[str, list[Annotation]] = defaultdict(list)
         query = (
@@ -88,10 +98,21 @@ class CropRepository:
                 Annotation(found.annotation_class, found.annotator, found.created_at)
             )
         predictions = PredictionRepository(self._session).of_crops(ids)
-        return [_crop(row, tuple(annotations[row.id]), predictions.get(row.id, ())) for row in rows]
+        made = SyntheticRepository(self._session).of_crops(
+            [row.id for row in rows if row.origin == "generated"]
+        )
+        return [
+            _crop(row, tuple(annotations[row.id]), predictions.get(row.id, ()), made.get(row.id))
+            for row in rows
+        ]
 
 
-def _crop(row: CropRow, annotations: tuple[Annotation, ...], predictions: tuple[Prediction, ...]) -> Crop:
+def _crop(
+    row: CropRow,
+    annotations: tuple[Annotation, ...],
+    predictions: tuple[Prediction, ...],
+    synthetic: Synthetic | None,
+) -> Crop:
     y0, x0, y1, x1 = row.bbox
     return Crop(
         id=row.id,
@@ -115,4 +136,5 @@ def _crop(row: CropRow, annotations: tuple[Annotation, ...], predictions: tuple[
         probability=row.probability,
         annotations=annotations,
         predictions=predictions,
+        synthetic=synthetic,
     )

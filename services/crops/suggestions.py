@@ -157,7 +157,8 @@ def _selection(session: Session, scope: Scope) -> Select[Any]:
         item = DatasetItemRow
         return select(item.crop_id).where(item.dataset_name == name, item.dataset_version == int(version))
     if scope.job_id is not None:
-        return select(crop.id).where(crop.job_id == scope.job_id)
+        # A synthetic crop takes no verdict, so there is nothing to suggest of one.
+        return select(crop.id).where(crop.job_id == scope.job_id, crop.origin != "generated")
     images = select(ImageRow.id).where(
         ImageRow.id == scope.image_id if scope.image_id is not None else ImageRow.sample == scope.sample
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
+from services.generation.types import Synthetic
 from services.predictions.types import Prediction
 
 CropOrigin = Literal["segmented", "imported", "generated"]
@@ -30,7 +31,7 @@ class Crop:
     Attributes
     ----------
     bbox
-        y0, x0, y1, x1 in the image's pixels, half-open.
+        y0, x0, y1, x1 in the image's pixels, half-open; of a generated crop in those of its picture.
     orientation_deg
         Angle of the long axis against the image's rows, counter-clockwise, in [0, 180).
     crop_class
@@ -41,6 +42,8 @@ class Crop:
         The newest prediction, or None; `probability` is that of an aberration.
     predictions
         What every job's classifier said, newest last.
+    synthetic
+        How a generated crop was made, or None.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Crop:
     probability: float | None = None
     annotations: tuple[Annotation, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    synthetic: Synthetic | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class PackedCrop:
         Whether the pixels are final colours, as in imported and generated crops, or a scanner's.
     channels
         Names of the pack's planes.
+    canvas_scale
+        Of a generated crop: pixels of its picture per pixel of the source's image; else None.
     """
 
     id: str
@@ -83,6 +89,7 @@ class PackedCrop:
     pack_index: int
     rendered: bool
     channels: tuple[str, ...]
+    canvas_scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,7 @@ class CropFilter:
     job_id: str | None = None
     sample: str | None = None
     origin: str | None = None
+    source_crop_id: str | None = None
     crop_class: str | None = None
     predicted_class: str | None = None
     min_probability: float | None = None

@@ -233,7 +233,10 @@ def _refuse_generated(rows: Iterable[Any]) -> None:
         if row.origin == "generated":
             findings.add(row.id, "is synthetic; a data set holds real crops only.")
     if findings:
-        raise InvalidDatasetError(findings, "Leave them out.")
+        raise InvalidDatasetError(
+            findings,
+            "Leave them out, and name samples, batches or segmentation jobs instead of generation jobs.",
+        )
 
 
 def _left_out(row: Any, images: dict[str, _Image], *, include_unlabelled: bool) -> str | None:

@@ -1,8 +1,8 @@
 """Uploaded weights, checked by loading them, become an artifact version in safetensors.
 
 An upload may be safetensors or an official checkpoint (Cellpose 1-3 for a segmenter, torchvision's
-ResNet-18 for a classifier); the latter is read with ``weights_only``, so no code in it ever runs. This
-is a job because the API process has no torch.
+ResNet-18 for a classifier, BBDM's or CycleGAN's for a generator); the latter is read with
+``weights_only``, so no code in it ever runs. This is a job because the API process has no torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from models.state_files import WeightsError, sha256_of
 from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
 from services.jobs.context import JobContext
-from services.jobs.params import ArtifactImportParams
+from services.jobs.params.artifact_import import ArtifactImportParams
+from services.pipelines.generator_card import generator_card
+from services.pipelines.generator_import import GENERATOR_FIELDS, imported_generator
 from services.pipelines.resources import Resources
 from services.pipelines.segmenter_manifest import segmenter_manifest
 
@@ -33,11 +35,13 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     Raises
     ------
     InvalidInputError
-        The bytes are not weights of a network that this kind of artifact can be.
+        The bytes are not weights of a network that this kind of artifact can be, or the uploader says
+        something of them that this kind does not have.
     """
     params = ArtifactImportParams.model_validate(context.job.params)
     # Jobs that were queued before classifiers could be imported do not name their kind.
     kind = context.job.inputs.get("kind", "segmenter")
+    _refuse_foreign(params, kind)
     filename = context.job.inputs["filename"]
     content = resources.store.get(context.job.inputs["object_key"])
     about: dict[str, Any] = {
@@ -55,15 +59,26 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         manifest, weights = CONVERTERS[kind](params, content, about)
     except WeightsError as error:
         raise InvalidInputError(f"{filename} cannot be used: {error}", "file") from error
+    files = {"weights.safetensors": weights}
+    if kind in CARDS:
+        files["card.md"] = CARDS[kind](manifest).encode()
     with resources.session_factory.begin() as session:
         version = ArtifactService(session, resources.store).add(
-            kind, params.name, manifest, {"weights.safetensors": weights}, job_id=context.job.id
+            kind, params.name, manifest, files, job_id=context.job.id
         )
     return {
         "artifact": version.ref,
         "weights_sha256": manifest["weights_sha256"],
         "links": {"artifact": f"/v1/artifacts/{kind}/{version.ref}"},
     }
+
+
+def _refuse_foreign(params: ArtifactImportParams, kind: str) -> None:
+    """Refuse what is said of another kind of artifact: it would change nothing, and nobody would be told."""
+    own = OWN_FIELDS.get(kind, ())
+    for name in (name for names in OWN_FIELDS.values() for name in names if name not in own):
+        if getattr(params, name) is not None:
+            raise InvalidInputError(f"A {kind} has no {name}: leave it out.", name)
 
 
 def _segmenter(params: ArtifactImportParams, content: bytes, about: Mapping[str, Any]) -> Converted:
@@ -92,5 +107,11 @@ def _classifier(params: ArtifactImportParams, content: bytes, about: Mapping[str
 
 
 CONVERTERS: Final[Mapping[str, Convert]] = MappingProxyType(
-    {"segmenter": _segmenter, "classifier": _classifier}
+    {"segmenter": _segmenter, "classifier": _classifier, "generator": imported_generator}
+)
+CARDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyType(
+    {"generator": generator_card}
+)
+OWN_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"segmenter": ("diameter_px",), "generator": GENERATOR_FIELDS}
 )

@@ -11,17 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.classification.preprocessing import Preprocessing
 from models.segmentation.crops import CropPack, CropPackError
+from services.crops.canvases import canvases_of_crops
 from services.crops.repository import CropRepository
-from services.crops.types import PackedCrop
 from services.errors import NotFoundError
 from services.jobs.context import JobContext
 from services.jobs.types import Job, JobItem
-from services.pipelines.canvases import canvases_of
 from services.pipelines.errors import ItemError
 from services.pipelines.resources import Resources
 from services.pipelines.scores import MODEL_FAILURES, Judge, Judgement, close, open_judge
@@ -69,24 +64,7 @@ def _classify(resources: Resources, pack_key: str, crop_ids: Sequence[str], judg
     with resources.session_factory() as session:
         crops = CropRepository(session).packed(crop_ids)
     pack = CropPack.from_npz(resources.store.get(pack_key))
-    return judge.judge(crop_ids, _canvases(pack, crops, judge.classifier.spec.preprocessing))
-
-
-def _canvases(pack: CropPack, crops: Sequence[PackedCrop], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Canvases in the order of the crops.
-
-    Packs with the same bytes are one object, although the crops in it may belong to two uploads whose
-    planes were named differently.
-    """
-    side = preprocessing.canvas_px
-    canvases: NDArray[np.uint8] = np.zeros((len(crops), 3, side, side), np.uint8)
-    for rendered, channels in dict.fromkeys((crop.rendered, crop.channels) for crop in crops):
-        rows = [
-            row for row, crop in enumerate(crops) if (crop.rendered, crop.channels) == (rendered, channels)
-        ]
-        indices = [crops[row].pack_index for row in rows]
-        canvases[rows] = canvases_of(pack, indices, channels, preprocessing, rendered=rendered)
-    return canvases
+    return judge.judge(crop_ids, canvases_of_crops(pack, crops, judge.classifier.spec.preprocessing))
 
 
 def _crops_link(job: Job) -> dict[str, str]:

@@ -91,10 +91,17 @@ def open_judge(job: Job, resources: Resources) -> Judge:
     KaryobridgeError
         The classifier was never trained, or cannot be loaded.
     """
+    ref, classifier = open_classifier(job.artifacts["classifier"], resources)
+    own = job.params["threshold"]
+    return Judge(ref, classifier, classifier.spec.threshold if own is None else own)
+
+
+def open_classifier(ref: str, resources: Resources) -> tuple[str, Classifier]:
+    """Load a classifier version; returns its ``name/version`` too. Raises as `open_judge`."""
     device = device_of(resources.settings)
     with resources.session_factory() as session:
         artifacts = ArtifactService(session, resources.store)
-        version = artifacts.resolve("classifier", job.artifacts["classifier"])
+        version = artifacts.resolve("classifier", ref)
         require_trained(version)
 
         def load() -> Classifier:
@@ -102,11 +109,10 @@ def open_judge(job: Job, resources: Resources) -> Judge:
             return Classifier(weights, ClassifierSpec.from_manifest(version.manifest), device)
 
         try:
-            classifier = resources.cache.get_or_load(("classifier", version.sha256, str(device)), load)
+            key = ("classifier", version.sha256, str(device))
+            return version.ref, resources.cache.get_or_load(key, load)
         except WeightsError as error:
             raise ItemError.of(error) from error
-    own = job.params["threshold"]
-    return Judge(version.ref, classifier, classifier.spec.threshold if own is None else own)
 
 
 def close(context: JobContext, resources: Resources, judge: Judge) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from services.crops.canvases import canvases_of
 from services.images.repository import Image, ImageRepository
 from services.jobs.context import JobContext
 from services.jobs.types import JobItem
-from services.pipelines.canvases import canvases_of
 from services.pipelines.errors import ItemError
 from services.pipelines.resources import Resources
 from services.pipelines.scores import MODEL_FAILURES, Judge, Judgement, close, open_judge

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from models.classification.preprocessing import Preprocessing
 from models.classification.training_set import LabelledCanvases
 from models.segmentation.crops import CropPack
+from services.crops.canvases import canvases_of
 from services.datasets.types import DatasetItem
 from services.errors import InvalidInputError
-from services.pipelines.canvases import canvases_of
 from services.storage.base import ObjectStore
 
 LEFT_OUT = "left_out"

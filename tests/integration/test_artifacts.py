@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.wiring import Wiring
+from models.simulation.painting import Painting
 from services.artifacts.service import ArtifactDamagedError, ArtifactService
 from services.artifacts.shipped import ShippedWeightsError, read_shipped, register_shipped
 from services.artifacts.types import ArtifactVersion
@@ -159,3 +160,20 @@ class TestRegisterShipped:
 
         with pytest.raises(ShippedWeightsError, match="check the files out again"):
             read_shipped(tmp_path)
+
+    def test_weights_that_no_manifest_describes_stop_the_start(self, tmp_path: Path) -> None:
+        """Bytes without a known hash are not registered."""
+        (tmp_path / "net.json").write_text(json.dumps({"kind": "generator", "name": "net"}))
+        (tmp_path / "net.safetensors").write_bytes(b"whose?")
+
+        with pytest.raises(ShippedWeightsError, match="does not hash"):
+            read_shipped(tmp_path)
+
+    def test_what_needs_no_weights_is_registered_too(self, wiring: Wiring) -> None:
+        """The painter is a version with a card and no weights, and in production from the start."""
+        register_shipped(wiring.sessions, wiring.store)
+        with wiring.readers() as session:
+            painted = ArtifactService(session, wiring.store).resolve("generator", "painted/production")
+
+        assert ["card.md"] == list(painted.files)
+        assert Painting() == Painting.from_json(painted.manifest["parameters"])

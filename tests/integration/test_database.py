@@ -13,17 +13,19 @@ from sqlalchemy.exc import IntegrityError
 
 from api.wiring import Wiring
 from services.db.migrate import head_revision, upgrade
-from services.db.tables import Base, CropRow, JobRow
+from services.db.tables import Base, CropRow, JobRow, SyntheticCropRow
 from services.ids import new_id
 
 pytestmark = pytest.mark.integration
 
 
 def crop(**changes: Any) -> dict[str, Any]:
-    """Return a synthetic crop's row."""
+    """Return a synthetic crop's row; its source and its job need not exist, since checks come first."""
     row = {
         "id": new_id("crop"),
         "origin": "generated",
+        "source_crop_id": "crop_source",
+        "job_id": "job_maker",
         "pack_key": "crops/00",
         "pack_index": 0,
         "bbox": [0, 0, 1, 1],
@@ -51,19 +53,38 @@ class TestMigrations:
 
 
 class TestSyntheticCrops:
-    @pytest.mark.parametrize("link", [{"sample": "S26-1"}, {"source_crop_id": None}])
+    @pytest.mark.parametrize(
+        "link", [{"sample": "S26-1"}, {"image_id": "img"}, {"source_crop_id": None}, {"job_id": None}]
+    )
     def test_can_never_have_a_patient(self, wiring: Wiring, link: dict[str, Any]) -> None:
-        """A generated crop with a sample, or without its source, is refused by the database."""
+        """A generated crop with a sample or image, or without its source or job, is refused."""
         with (
             pytest.raises(IntegrityError, match="synthetic_has_no_patient"),
             wiring.engine.begin() as connection,
         ):
             connection.execute(insert(CropRow).values(crop(**link)))
 
+    @pytest.mark.parametrize(
+        ("value", "rule"),
+        [
+            ({"sample_number": -1}, "sample_number_counts"),
+            ({"canvas_scale": 0.0}, "canvas_scale_positive"),
+            ({"crop_id": "crop_none"}, "fk_synthetic_crops_crop_id"),
+        ],
+    )
+    def test_must_have_been_made_somehow(self, wiring: Wiring, value: dict[str, Any], rule: str) -> None:
+        """How a crop was made is told with numbers that can be, and of a crop that exists."""
+        real = crop(origin="imported", source_crop_id=None, job_id=None)
+        made = {"crop_id": real["id"], "generator": "g/1", "seed": 0, "sample_number": 0, "canvas_scale": 1.0}
+        with wiring.engine.begin() as connection:
+            connection.execute(insert(CropRow).values(real))
+        with pytest.raises(IntegrityError, match=rule), wiring.engine.begin() as connection:
+            connection.execute(insert(SyntheticCropRow).values(made | value))
+
     def test_a_segmented_crop_must_say_where_it_comes_from(self, wiring: Wiring) -> None:
         """A real crop without image, sample and job is refused as well."""
         with pytest.raises(IntegrityError, match="segmented_has_origin"), wiring.engine.begin() as connection:
-            connection.execute(insert(CropRow).values(crop(origin="segmented")))
+            connection.execute(insert(CropRow).values(crop(origin="segmented", source_crop_id=None)))
 
 
 class TestJobRows:

@@ -38,6 +38,7 @@ def generated(wiring: Wiring, segmented: Segmented) -> str:
             "id": crop_id,
             "origin": "generated",
             "source_crop_id": source.id,
+            "job_id": segmented.job_id,
             "pack_key": source.pack_key,
             "pack_index": 0,
             "bbox": [0, 0, 8, 8],

@@ -178,7 +178,7 @@ class TestUpload:
             ("segmenter", {"name": "x", "licence": "a\0"}, "file", 422),
             ("segmenter", {"name": "x", "description": "a\0"}, "file", 422),
             ("segmenter", {"name": "x"}, "weights", 422),
-            ("generator", {"name": "x"}, "file", 422),
+            ("filter", {"name": "x"}, "file", 422),
             ("nonsense", {"name": "x"}, "file", 422),
         ],
     )
@@ -190,7 +190,27 @@ class TestUpload:
 
         assert status == answer.status_code
 
-    @pytest.mark.parametrize("kind", ["segmenter", "classifier"])
+    def test_of_a_generator_says_how_it_was_trained(self, client: httpx.Client) -> None:
+        """Numbers of the form arrive in the job as numbers, and wrong ones are refused."""
+        fields = {
+            "name": "net",
+            "method": "cyclegan",
+            "canvas_px": "48",
+            "scale": "1.2",
+            "background": "keep",
+        }
+        answers = [
+            client.post("/v1/artifacts/generator", data=data, files={"file": ("w.pth", WEIGHTS)})
+            for data in (fields, fields | {"canvas_px": "47"}, fields | {"method": "gan"})
+        ]
+        params = answers[0].json()["params"]
+
+        assert [202, 422, 422] == [answer.status_code for answer in answers]
+        assert ("cyclegan", 48, 1.2, "keep") == tuple(
+            params[name] for name in ("method", "canvas_px", "scale", "background")
+        )
+
+    @pytest.mark.parametrize("kind", ["segmenter", "classifier", "generator"])
     def test_job_knows_what_was_uploaded(self, client: httpx.Client, kind: str) -> None:
         """Which kind of network the weights belong to is among the job's inputs."""
         answer = client.post(f"/v1/artifacts/{kind}", data={"name": "x"}, files={"file": ("w.pth", WEIGHTS)})

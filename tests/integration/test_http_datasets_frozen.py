@@ -226,8 +226,9 @@ class TestRefusedFreeze:
     def test_generated_crops(self, client: httpx.Client, wiring: Wiring, annotated: list[Segmented]) -> None:
         """Synthetic crops are no ground truth."""
         synthetic, source = new_id("crop"), annotated[0].crop_ids[0]
+        made = {"source_crop_id": source, "job_id": annotated[0].job_id}
         with wiring.sessions.begin() as session:
-            row = {"id": synthetic, "origin": "generated", "source_crop_id": source, "pack_key": "none"}
+            row = {"id": synthetic, "origin": "generated", "pack_key": "none"} | made
             session.execute(
                 insert(CropRow), [row | {"pack_index": 0, "bbox": [0, 0, 1, 1], "area_px": 1, "flags": []}]
             )

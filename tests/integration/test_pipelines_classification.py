@@ -290,7 +290,8 @@ class TestSelection:
     ) -> None:
         """They are classified when they are named, and only then."""
         source = segmented.crop_ids[0]
-        (made,) = import_crops(wiring, 1, seed=9, origin="generated", source_crop_id=source)
+        made_by = wiring.jobs.submit("diagnostic", {}).id
+        (made,) = import_crops(wiring, 1, seed=9, origin="generated", source_crop_id=source, job_id=made_by)
         by_sample = submit(wiring, classifier, sample=segmented.sample)
         by_id = classify(wiring, classifier, crop_ids=(made,))
 

@@ -14,6 +14,7 @@ from services.db.tables.crops import (
     EmbeddingSetRow,
     PredictionRow,
     SegmentationRow,
+    SyntheticCropRow,
 )
 from services.db.tables.datasets import DatasetItemRow, DatasetVersionRow
 from services.db.tables.images import BatchRow, ImageMasksRow, ImageRow
@@ -39,4 +40,5 @@ __all__ = [
     "JsonObject",
     "PredictionRow",
     "SegmentationRow",
+    "SyntheticCropRow",
 ]

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.db.tables.base import Base, JsonObject, created_at_column
@@ -34,8 +41,9 @@ class SegmentationRow(Base):
 class CropRow(Base):
     """One chromosome. Its pixels are row `pack_index` of the array object `pack_key`.
 
-    A synthetic crop has neither image nor sample, and the database keeps it so: nothing that
-    reports on a patient can ever count one.
+    A synthetic crop has neither image nor sample, but the crop that it was made from and the job that
+    made it, and the database keeps it so: nothing that reports on a patient can ever count one. How it
+    was made is in its `SyntheticCropRow`.
 
     `predicted_class`, `probability` (of aberration) and `predicted_by` mirror the newest prediction, as
     `class` mirrors the newest annotation: lists filter and sort by them.
@@ -48,13 +56,15 @@ class CropRow(Base):
         Index("ix_crops_job_id", "job_id", "id"),
         Index("ix_crops_sample", "sample", "id"),
         Index("ix_crops_origin", "origin", "id"),
+        Index("ix_crops_source_crop_id", "source_crop_id", "id"),
         # Reviewers look at the most suspicious ones first, of everything, a sample or a job.
         Index("ix_crops_probability", "probability", "id"),
         Index("ix_crops_sample_probability", "sample", "probability", "id"),
         Index("ix_crops_job_id_probability", "job_id", "probability", "id"),
         CheckConstraint("origin IN ('segmented','imported','generated')", name="origin_known"),
         CheckConstraint(
-            "origin <> 'generated' OR (sample IS NULL AND image_id IS NULL AND source_crop_id IS NOT NULL)",
+            "origin <> 'generated' OR (sample IS NULL AND image_id IS NULL "
+            "AND source_crop_id IS NOT NULL AND job_id IS NOT NULL)",
             name="synthetic_has_no_patient",
         ),
         CheckConstraint(
@@ -87,6 +97,28 @@ class CropRow(Base):
     probability: Mapped[float | None]
     predicted_by: Mapped[str | None]
     created_at: Mapped[datetime] = created_at_column()
+
+
+class SyntheticCropRow(Base):
+    """How a generated crop was made: with these values the same bytes can be made again.
+
+    `generator` is an exact ``name/version``; `sample_number` counts the samples of one source within
+    the job. `canvas_scale` is how many pixels of the generated picture one pixel of the source's image
+    became.
+    """
+
+    __tablename__ = "synthetic_crops"
+    __table_args__ = (
+        Index("ix_synthetic_crops_generator", "generator", "crop_id"),
+        CheckConstraint("sample_number >= 0", name="sample_number_counts"),
+        CheckConstraint("canvas_scale > 0", name="canvas_scale_positive"),
+    )
+
+    crop_id: Mapped[str] = mapped_column(ForeignKey("crops.id"), primary_key=True)
+    generator: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    sample_number: Mapped[int]
+    canvas_scale: Mapped[float]
 
 
 class CropAnnotationRow(Base):

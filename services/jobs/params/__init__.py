@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from services.jobs.params.artifact_import import ArtifactImportParams
 from services.jobs.params.base import (
     ARTIFACT_NAME,
     ARTIFACT_REF,
@@ -31,8 +32,13 @@ from services.jobs.params.classification import (
     ScoringRequest,
 )
 from services.jobs.params.diagnostic import MAX_DIAGNOSTIC_ITEMS, DiagnosticParams, DiagnosticRequest
+from services.jobs.params.generation import (
+    MAX_SYNTHETIC_CROPS,
+    GenerationParams,
+    GenerationRequest,
+)
+from services.jobs.params.generator_training import GeneratorTrainingParams, GeneratorTrainingRequest
 from services.jobs.params.segmentation import (
-    ArtifactImportParams,
     SegmentationParams,
     SegmentationRequest,
     SegmenterTrainingParams,
@@ -45,6 +51,8 @@ JobRequest = Annotated[
     | ClassificationRequest
     | ClassifierTrainingRequest
     | ScoringRequest
+    | GenerationRequest
+    | GeneratorTrainingRequest
     | DiagnosticRequest,
     Field(discriminator="kind"),
 ]
@@ -56,6 +64,7 @@ __all__ = [
     "MAX_CROPS_PER_JOB",
     "MAX_DIAGNOSTIC_ITEMS",
     "MAX_IMAGES_PER_JOB",
+    "MAX_SYNTHETIC_CROPS",
     "ArtifactImportParams",
     "AugmentationParams",
     "ClassificationParams",
@@ -64,6 +73,10 @@ __all__ = [
     "ClassifierTrainingRequest",
     "DiagnosticParams",
     "DiagnosticRequest",
+    "GenerationParams",
+    "GenerationRequest",
+    "GeneratorTrainingParams",
+    "GeneratorTrainingRequest",
     "ImageSelection",
     "JobParams",
     "JobRequest",

@@ -1,4 +1,4 @@
-"""Finding chromosomes, training what finds them, importing weights."""
+"""Finding chromosomes, and training what finds them."""
 
 from __future__ import annotations
 
@@ -47,17 +47,6 @@ class SegmenterTrainingParams(JobParams):
         0.2, ge=0, lt=1, description="Share of the slides held out for the reported metrics; 0 holds none."
     )
     seed: int = Field(0, ge=0, lt=2**32)
-
-
-class ArtifactImportParams(JobParams):
-    """What to call uploaded weights, and what the uploader says of them."""
-
-    name: str = Field(pattern=ARTIFACT_NAME, description="The artifact that gets a new version.")
-    diameter_px: float | None = Field(
-        None, gt=2, le=1000, description="Mean object diameter in its training images; empty: as in the file."
-    )
-    licence: str | None = Field(None, max_length=200, description="SPDX expression or a short text.")
-    description: str = Field("", max_length=4000)
 
 
 class SegmentationRequest(Request, ImageSelection, SegmentationParams):

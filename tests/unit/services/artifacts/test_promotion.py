@@ -10,6 +10,8 @@ import pytest
 from services.artifacts.promotion import PromotionRefusedError, check_promotion
 from services.artifacts.types import ArtifactVersion
 
+PREPROCESSING = {"canvas_px": 64, "scale": 1.6, "background": "zero"}
+
 
 def version(kind: str = "classifier", **manifest: Any) -> ArtifactVersion:
     """Return a version with this manifest."""
@@ -46,4 +48,33 @@ class TestPromotion:
     def test_leaves_other_aliases_and_kinds_alone(self) -> None:
         """A lab may call its experiments what it likes."""
         check_promotion(version(), "candidate")
+        check_promotion(version("filter"), "production")
         check_promotion(version("segmenter"), "production")
+
+
+class TestGenerators:
+    @pytest.mark.parametrize(
+        "manifest",
+        [
+            {"preprocessing": PREPROCESSING},
+            {"preprocessing": PREPROCESSING, "metrics": None, "imported": {"preprocessing_stated": True}},
+        ],
+    )
+    def test_need_no_figures(self, manifest: dict[str, Any]) -> None:
+        """Every generation job judges what they make."""
+        check_promotion(version("generator", **manifest), "production")
+
+    @pytest.mark.parametrize(
+        "manifest",
+        [
+            {},
+            {"preprocessing": PREPROCESSING, "imported": {"preprocessing_stated": False}},
+            {"preprocessing": PREPROCESSING, "imported": {"filename": "latest_model.pth"}},
+        ],
+    )
+    def test_need_a_scale_that_somebody_stated(self, manifest: dict[str, Any]) -> None:
+        """A guess may be tried under another name, but not become everybody's."""
+        check_promotion(version("generator", **manifest), "candidate")
+
+        with pytest.raises(PromotionRefusedError, match="canvas_px and scale"):
+            check_promotion(version("generator", **manifest), "production")

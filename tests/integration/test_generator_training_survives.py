@@ -1,0 +1,115 @@
+"""A generator's training that is killed again and again ends as an undisturbed one: weights and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.wiring import Wiring, wire
+from services.artifacts.service import ArtifactService
+from services.config import Settings
+from services.db.engine import SessionFactory
+from services.embedded.redis import EmbeddedRedis
+from services.ids import new_id
+from services.jobs.types import Job
+from tests.support.datasets import imported, new_name
+from tests.support.fleet import Fleet, eventually, fleet_of
+from tests.support.http import serving
+from tests.support.painted import painted_archive
+
+pytestmark = pytest.mark.integration
+
+KILLED_AT = (1, 4, 9)
+STEPS = 30
+TRAININGS: dict[str, dict[str, Any]] = {
+    "bbdm": {"size": "small", "sample_steps": 3},
+}
+
+
+@pytest.fixture
+def fleet(
+    database_url: str, sessions: SessionFactory, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    """Workers that keep their state whenever they tell of it, and lose a dead one's lease soon."""
+    queue = new_id("queue")
+    with EmbeddedRedis(tmp_path_factory.mktemp("broker")) as broker:
+        settings = Settings(
+            _env_file=None,
+            database_url=database_url,
+            broker_url=broker.url,
+            object_store_url=(tmp_path / "objects").as_uri(),
+            gpu_queue=queue,
+            cpu_queue=queue,
+            lease_s=3,
+            sweep_interval_s=0.2,
+            redispatch_after_s=1,
+            retry_backoff_s=0.1,
+            checkpoint_every_s=0.0,
+            torch_threads=1,
+        )
+        with fleet_of(settings, sessions, tmp_path) as fleet:
+            yield fleet
+
+
+@pytest.fixture
+def wiring(fleet: Fleet) -> Iterator[Wiring]:
+    """The API's side of the same engines."""
+    wired = wire(fleet.settings)
+    yield wired
+    wired.close()
+
+
+def submit(client: httpx.Client, fleet: Fleet, dataset: str, method: str) -> Job:
+    """Submit a training that takes some seconds."""
+    body = {
+        "kind": "generator_training",
+        "method": method,
+        "dataset": dataset,
+        "name": new_name(),
+        "steps": STEPS,
+        "batch_size": 2,
+        "canvas_px": 32,
+        "scale": 0.7,
+        **TRAININGS[method],
+    }
+    answer = client.post("/v1/jobs", json=body)
+
+    assert answer.status_code == 202, answer.text
+    return fleet.jobs.get(answer.json()["id"])
+
+
+def made_by(wiring: Wiring, job: Job) -> dict[str, bytes]:
+    """What a job made that must not depend on how often it was interrupted."""
+    with wiring.sessions() as session:
+        artifacts = ArtifactService(session, wiring.store)
+        version = artifacts.resolve("generator", job.result["artifact"])
+        return {
+            name: artifacts.open_file(version, name)
+            for name in ("weights.safetensors", "samples.png", "training.png", "history.json")
+        }
+
+
+@pytest.mark.parametrize("method", sorted(TRAININGS))
+class TestKilledTraining:
+    def test_ends_as_an_undisturbed_one(self, fleet: Fleet, wiring: Wiring, method: str) -> None:
+        """Killed three times, it goes on from its last checkpoint: same weights, samples and history."""
+        fleet.sweeper()
+        worker = fleet.worker()
+        with serving(wiring) as url, httpx.Client(base_url=url, timeout=60) as client:
+            version = imported(client, painted_archive())
+            dataset = f"{version['name']}/{version['version']}"
+            undisturbed = fleet.wait(submit(client, fleet, dataset, method), "succeeded", "failed")
+            job = submit(client, fleet, dataset, method)
+            for kill, steps in enumerate(KILLED_AT, start=1):
+                fleet.wait_done(job, steps)
+                worker.child().kill()
+                eventually(lambda kill=kill: fleet.jobs.get(job.id).attempt > kill, "it is tried again")
+            ended = fleet.wait(job, "succeeded", "failed")
+
+        assert ended.status == "succeeded", ended.error
+        assert ended.attempt == len(KILLED_AT) + 1
+        assert made_by(wiring, ended) == made_by(wiring, undisturbed)
