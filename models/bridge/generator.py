@@ -16,6 +16,7 @@ from models.bridge.official import from_bytes
 from models.bridge.samplers import Sampling, sample
 from models.bridge.scheduler import NUM_TRAIN_TIMESTEPS, BrownianBridge
 from models.classification.preprocessing import Preprocessing
+from models.generation.errors import GenerationError
 from models.generation.pairs import source_of, to_bytes, to_signed
 from models.generation.sources import Sources
 from models.precision import autocast_dtype
@@ -126,16 +127,16 @@ class BridgeGenerator:
         Returns
         -------
         (N, 3, S, S) uint8
-            Red, green, DAPI; black off the mask.
+            Red, green, DAPI; black off the mask where the bridge learned from such pictures.
 
         Raises
         ------
-        ValueError
-            The canvases have another size than this generator's.
+        GenerationError
+            The canvases have another size than this generator's, or a picture is not finite.
         """
         side = self.spec.preprocessing.canvas_px
         if sources.canvases.shape[1:] != (3, side, side):
-            raise ValueError(
+            raise GenerationError(
                 f"Canvases are {sources.canvases.shape[1:]}, this generator takes (3, {side}, {side})."
             )
         generated = np.zeros_like(sources.canvases)
@@ -173,7 +174,10 @@ class BridgeGenerator:
                 output = self._net(x_t, times, y)
             return self._bridge.predict_x0(output.float(), x_t, y, times).clamp(-1.0, 1.0)
 
-        return to_bytes(sample(self.sampling, self._bridge, denoise, y, noise))[:count]
+        images = sample(self.sampling, self._bridge, denoise, y, noise)[:count]
+        if not bool(torch.isfinite(images).all()):
+            raise GenerationError("The network's pictures are not finite; its weights are damaged.")
+        return to_bytes(images)
 
 
 def _same_bits(device: torch.device) -> AbstractContextManager[None]:

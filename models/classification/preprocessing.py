@@ -187,6 +187,17 @@ def mask_on_canvas(mask: NDArray[np.bool_], preprocessing: Preprocessing) -> NDA
     return placement.move(mask[placement.cut].astype(np.float32)) > 0
 
 
+def scale_on_canvas(mask: NDArray[np.bool_], preprocessing: Preprocessing) -> float:
+    """Canvas pixels per pixel of a crop: the scale asked for, or less if it would not fit.
+
+    Raises
+    ------
+    PreprocessingError
+        The mask is empty.
+    """
+    return _placement(mask, *_filled(mask), preprocessing).scale
+
+
 def _filled(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns that the mask reaches."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

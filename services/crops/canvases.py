@@ -13,6 +13,7 @@ from models.classification.preprocessing import (
     CANVAS_CHANNELS,
     Preprocessing,
     mask_on_canvas,
+    scale_on_canvas,
     signal_levels,
     to_canvas,
 )
@@ -115,21 +116,6 @@ def masks_of(pack: CropPack, indices: Sequence[int], preprocessing: Preprocessin
     for row, index in enumerate(indices):
         masks[row] = mask_on_canvas(pack.masks[index], preprocessing)
     return masks
-
-
-def scale_on_canvas(mask: NDArray[np.bool_], preprocessing: Preprocessing) -> float:
-    """Canvas pixels per pixel of a crop: the scale that is asked for, or less if it would not fit.
-
-    Parameters
-    ----------
-    mask : (H, W) bool
-        The chromosome; it must have a pixel.
-    """
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    ys, xs = np.nonzero(mask)
-    centre_y, centre_x = (rows[0] + rows[-1]) / 2.0, (cols[0] + cols[-1]) / 2.0
-    reach = float(np.sqrt(((ys - centre_y) ** 2 + (xs - centre_x) ** 2).max())) + 0.5
-    return min(preprocessing.scale, (preprocessing.canvas_px / 2.0 - 1.0) / reach)
 
 
 def _remaining(preprocessing: Preprocessing, canvas_scale: float) -> Preprocessing:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from models.classification.preprocessing import scale_on_canvas
 from models.generation.sources import Sources
 from models.segmentation.crops import CropPack
-from services.crops.canvases import canvases_of_crops, masks_of, scale_on_canvas
+from services.crops.canvases import canvases_of_crops, masks_of
 from services.crops.repository import CropRepository
 from services.generation.repository import SyntheticRepository
 from services.generation.types import NewSynthetic, SourceBatch, Synthetic

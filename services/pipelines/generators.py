@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.bridge.generator import BridgeGenerator, BridgeSpec
 from models.bridge.samplers import Sampling
 from models.classification.preprocessing import Preprocessing
-from models.cyclegan.errors import GenerationError
 from models.cyclegan.generator import CycleganGenerator, CycleganSpec
-from models.generation.sources import Sources
+from models.generation.errors import GenerationError
+from models.generation.sources import CanvasGenerator
 from models.simulation.painter import Painter
 from models.simulation.painting import Painting, PaintingError, UnpaintableError
 from models.state_files import WeightsError
@@ -33,20 +31,13 @@ GENERATOR_FAILURES: Final = (GenerationError, UnpaintableError)
 """What one batch may do to itself; made fit for its row by `ItemError.of`."""
 
 
-class Generator(Protocol):
-    """What every method offers; see `models.generation.sources.CanvasGenerator`."""
-
-    def generate(self, sources: Sources, check: Callable[[], None] = ...) -> NDArray[np.uint8]:
-        """Make one (3, S, S) uint8 canvas per source; `check` may raise between calls to a network."""
-
-
 @dataclass(frozen=True)
 class OpenGenerator:
     """An exact generator version, ready to work with the parameters of one job."""
 
     version: ArtifactVersion
     preprocessing: Preprocessing
-    generator: Generator
+    generator: CanvasGenerator
 
     @property
     def ref(self) -> str:
@@ -91,22 +82,22 @@ def open_generator(job: Job, resources: Resources) -> OpenGenerator:
     return OpenGenerator(version, Preprocessing.from_json(version.manifest["preprocessing"]), generator)
 
 
-def _bridge(opening: _Opening) -> Generator:
+def _bridge(opening: _Opening) -> CanvasGenerator:
     spec = BridgeSpec.from_manifest(opening.version.manifest)
     bridge = opening.network(lambda weights, device: BridgeGenerator(weights, spec, device))
     return bridge.using(Sampling(**opening.job.inputs["sampling"]))
 
 
-def _cyclegan(opening: _Opening) -> Generator:
+def _cyclegan(opening: _Opening) -> CanvasGenerator:
     spec = CycleganSpec.from_manifest(opening.version.manifest)
     return opening.network(lambda weights, device: CycleganGenerator(weights, spec, device))
 
 
-def _painted(opening: _Opening) -> Generator:
+def _painted(opening: _Opening) -> CanvasGenerator:
     own = opening.version.manifest["parameters"]
     return Painter(Painting.from_json(own | (opening.job.params["painting"] or {})))
 
 
-_LOADERS: Final[Mapping[str, Callable[[_Opening], Generator]]] = MappingProxyType(
+_LOADERS: Final[Mapping[str, Callable[[_Opening], CanvasGenerator]]] = MappingProxyType(
     {"bbdm": _bridge, "cyclegan": _cyclegan, "painted": _painted}
 )

@@ -11,6 +11,7 @@ from models.bridge.network import UNetConfig, build
 from models.bridge.official import to_safetensors
 from models.bridge.samplers import Sampling
 from models.classification.preprocessing import Preprocessing
+from models.generation.errors import GenerationError
 from models.generation.sources import Sources
 from models.state_files import WeightsError
 
@@ -102,10 +103,19 @@ class TestBridgeGenerator:
 
     def test_refuses_another_canvas(self, generator: BridgeGenerator) -> None:
         """The message names both sizes."""
-        with pytest.raises(ValueError, match=r"\(3, 8, 8\).*takes \(3, 16, 16\)"):
+        with pytest.raises(GenerationError, match=r"\(3, 8, 8\).*takes \(3, 16, 16\)"):
             generator.generate(
                 Sources(np.zeros((1, 3, 8, 8), np.uint8), np.zeros((1, 8, 8), np.bool_), ["a"], [0])
             )
+
+    def test_refuses_to_show_what_is_not_finite(self) -> None:
+        """Damaged weights become an error, not black pictures."""
+        state = build(CONFIG, seed=1).state_dict()
+        state["out.2.bias"] = torch.full((3,), torch.nan)
+        damaged = BridgeGenerator(to_safetensors(state, SPEC.bridge), SPEC, CPU)
+
+        with pytest.raises(GenerationError, match="weights are damaged"):
+            damaged.generate(sources(1))
 
     def test_refuses_weights_of_another_size(self) -> None:
         """A manifest and weights that were mixed up are noticed."""

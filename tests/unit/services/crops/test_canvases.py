@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.classification.preprocessing import Preprocessing, PreprocessingError, to_canvas
+from models.classification.preprocessing import Preprocessing, PreprocessingError, scale_on_canvas, to_canvas
 from models.segmentation.crops import CropPack
 from services.crops.canvases import (
     canvases_of,
     canvases_of_crops,
     masks_of,
     rows_by_pack,
-    scale_on_canvas,
 )
 from services.crops.types import PackedCrop
 

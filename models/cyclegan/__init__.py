@@ -1,0 +1,1 @@
+"""CycleGAN, the baseline: colours for DAPI, learned from unpaired pictures of aberrations."""
