@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 import warnings
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+_LENGTH_BYTES = 8  # a safetensors file starts with the length of its header
 _UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, UnicodeDecodeError)
 
 
@@ -62,6 +64,16 @@ def read_checkpoint(content: bytes) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise WeightsError("The checkpoint is not a dictionary.")
     return state
+
+
+def read_metadata(content: bytes) -> dict[str, str]:
+    """Texts that a safetensors file carries beside its tensors; none for other files."""
+    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
+    try:
+        header = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
+        return dict(header.get("__metadata__", {}))
+    except (ValueError, AttributeError, TypeError):
+        return {}
 
 
 def sha256_of(content: bytes) -> str:

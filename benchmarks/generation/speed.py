@@ -92,7 +92,7 @@ def sampling(size: str, rounds: int) -> list[dict[str, Any]]:
     count = BATCH if DEVICE.type == "cpu" else 64
     sources, net = crops(count), build(SIZES[size], seed=0).to(DEVICE).eval()
     config = BridgeConfig(network=SIZES[size])
-    weights = to_safetensors(net.state_dict(), config.spec.bridge)
+    weights = to_safetensors(net.state_dict(), config.spec.bridge, config.network)
     ours = BridgeGenerator(weights, config.spec, DEVICE).using(OURS)
     y = source_of(to_signed(sources.canvases)).contiguous().to(DEVICE)
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 IMAGE_CHANNELS: Final = 3
-_GROUPS = 32
+OFFICIAL_GROUPS: Final = 32
 _INITIAL_STD = 0.02
 _MAX_PERIOD = 10_000.0
 _TIME_FACTOR = 4
@@ -33,24 +33,32 @@ class UNetConfig:
     Attributes
     ----------
     base_channels
-        Channels at full resolution, a multiple of 32.
+        Channels at full resolution, a multiple of `norm_groups`.
     multipliers
         Channels of each level in units of `base_channels`; every further level halves the sides.
     residual_blocks
         Per level.
     head_channels
         Channels per attention head in the middle block.
+    norm_groups
+        Groups of every normalisation. The official code has 32 throughout; with 32 base channels that
+        is one channel per group, and such networks hide a bright speck in every picture to escape
+        their own normalisation (Karras et al., "Analyzing and Improving the Image Quality of
+        StyleGAN", 2020, saw it in theirs).
     """
 
     base_channels: int = 128
     multipliers: tuple[int, ...] = (1, 4, 8)
     residual_blocks: int = 2
     head_channels: int = 64
+    norm_groups: int = OFFICIAL_GROUPS
 
     def __post_init__(self) -> None:
         """Refuse sizes that no network can have."""
-        if self.base_channels < _GROUPS or self.base_channels % _GROUPS:
-            raise ValueError(f"base_channels is {self.base_channels}; use a multiple of {_GROUPS}.")
+        if self.norm_groups < 1 or self.base_channels < 1 or self.base_channels % self.norm_groups:
+            raise ValueError(
+                f"base_channels is {self.base_channels}; use a multiple of norm_groups, {self.norm_groups}."
+            )
         if not self.multipliers or min(self.multipliers) < 1 or self.residual_blocks < 1:
             raise ValueError("multipliers and residual_blocks must be positive, and there must be a level.")
         middle = self.base_channels * self.multipliers[-1]
@@ -76,7 +84,7 @@ SIZES: Final = MappingProxyType(
     {
         "paper": UNetConfig(),
         "medium": UNetConfig(base_channels=64, multipliers=(1, 3, 4)),
-        "small": UNetConfig(base_channels=32, multipliers=(1, 2, 4), residual_blocks=1),
+        "small": UNetConfig(base_channels=32, multipliers=(1, 2, 4), residual_blocks=1, norm_groups=8),
     }
 )
 
@@ -94,18 +102,18 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         base = config.base_channels
-        width = base * _TIME_FACTOR
+        width, groups = base * _TIME_FACTOR, config.norm_groups
         self.time_embed = nn.Sequential(nn.Linear(base, width), nn.SiLU(), nn.Linear(width, width))
         self.input_blocks, skips = _encoder(config, width)
         channels = skips[-1]
         self.middle_block = _Conditioned(
-            ResidualBlock(channels, channels, width),
-            AttentionBlock(channels, config.head_channels),
-            ResidualBlock(channels, channels, width),
+            ResidualBlock(channels, channels, width, groups),
+            AttentionBlock(channels, config.head_channels, groups),
+            ResidualBlock(channels, channels, width, groups),
         )
         self.output_blocks = _decoder(config, width, skips)
         self.out = nn.Sequential(
-            GroupNorm(_GROUPS, base), nn.SiLU(), nn.Conv2d(base, IMAGE_CHANNELS, 3, padding=1)
+            GroupNorm(config.norm_groups, base), nn.SiLU(), nn.Conv2d(base, IMAGE_CHANNELS, 3, padding=1)
         )
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -164,15 +172,17 @@ class ResidualBlock(nn.Module):
         None, ``up`` (nearest, sides doubled) or ``down`` (mean of 2 x 2), before the first convolution.
     """
 
-    def __init__(self, channels: int, out_channels: int, width: int, resize: str | None = None) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, width: int, groups: int, resize: str | None = None
+    ) -> None:
         super().__init__()
         self.in_layers = nn.Sequential(
-            GroupNorm(_GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, out_channels, 3, padding=1)
+            GroupNorm(groups, channels), nn.SiLU(), nn.Conv2d(channels, out_channels, 3, padding=1)
         )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * out_channels))
         # The official code has a drop-out of rate zero at index 2; the names count it.
         self.out_layers = nn.Sequential(
-            GroupNorm(_GROUPS, out_channels),
+            GroupNorm(groups, out_channels),
             nn.SiLU(),
             nn.Identity(),
             nn.Conv2d(out_channels, out_channels, 3, padding=1),
@@ -200,9 +210,9 @@ class ResidualBlock(nn.Module):
 class AttentionBlock(nn.Module):
     """Every place looks at every other; heads are laid out as in the official code (legacy order)."""
 
-    def __init__(self, channels: int, head_channels: int) -> None:
+    def __init__(self, channels: int, head_channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = GroupNorm(_GROUPS, channels)
+        self.norm = GroupNorm(groups, channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.proj_out = nn.Conv1d(channels, channels, 1)
         self._heads = channels // head_channels
@@ -251,11 +261,15 @@ def _encoder(config: UNetConfig, width: int) -> tuple[nn.ModuleList, list[int]]:
     blocks, skips = [_Conditioned(first)], [channels]
     for level, multiplier in enumerate(config.multipliers):
         for _ in range(config.residual_blocks):
-            blocks.append(_Conditioned(ResidualBlock(channels, multiplier * config.base_channels, width)))
+            blocks.append(
+                _Conditioned(
+                    ResidualBlock(channels, multiplier * config.base_channels, width, config.norm_groups)
+                )
+            )
             channels = multiplier * config.base_channels
             skips.append(channels)
         if level + 1 < len(config.multipliers):
-            blocks.append(_Conditioned(ResidualBlock(channels, channels, width, "down")))
+            blocks.append(_Conditioned(ResidualBlock(channels, channels, width, config.norm_groups, "down")))
             skips.append(channels)
     return nn.ModuleList(blocks), skips
 
@@ -267,10 +281,10 @@ def _decoder(config: UNetConfig, width: int, skips: Sequence[int]) -> nn.ModuleL
     for level, multiplier in reversed(list(enumerate(config.multipliers))):
         for index in range(config.residual_blocks + 1):
             out_channels = multiplier * config.base_channels
-            layers = [ResidualBlock(channels + waiting.pop(), out_channels, width)]
+            layers = [ResidualBlock(channels + waiting.pop(), out_channels, width, config.norm_groups)]
             channels = out_channels
             if level and index == config.residual_blocks:
-                layers.append(ResidualBlock(channels, channels, width, "up"))
+                layers.append(ResidualBlock(channels, channels, width, config.norm_groups, "up"))
             blocks.append(_Conditioned(*layers))
     return nn.ModuleList(blocks)
 

@@ -18,17 +18,21 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from models.bridge.network import IMAGE_CHANNELS, UNet, UNetConfig
+from models.bridge.network import IMAGE_CHANNELS, OFFICIAL_GROUPS, UNet, UNetConfig
 from models.bridge.scheduler import BrownianBridge
-from models.state_files import WeightsError, read_checkpoint
+from models.state_files import WeightsError, read_checkpoint, read_metadata
 
 PREFIX: Final = "denoise_fn."
 _TOLERANCE = 1e-5
 DEFAULT_HEAD_CHANNELS: Final = 64
 
 
-def to_safetensors(state: Mapping[str, torch.Tensor], bridge: BrownianBridge, *, half: bool = False) -> bytes:
+def to_safetensors(
+    state: Mapping[str, torch.Tensor], bridge: BrownianBridge, config: UNetConfig, *, half: bool = False
+) -> bytes:
     """Write a U-Net's weights and the schedule under the official names.
+
+    What no shape tells (heads, groups, the prediction's meaning) goes into the file's metadata.
 
     Parameters
     ----------
@@ -40,11 +44,28 @@ def to_safetensors(state: Mapping[str, torch.Tensor], bridge: BrownianBridge, *,
         f"{PREFIX}{name}": tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()
     }
     tensors |= {name: torch.from_numpy(values).float() for name, values in schedule_of(bridge).items()}
-    return safetensors.torch.save(tensors)
+    untold = {
+        "head_channels": str(config.head_channels),
+        "norm_groups": str(config.norm_groups),
+        "prediction_type": bridge.prediction_type,
+    }
+    return safetensors.torch.save(tensors, metadata=untold)
 
 
 def to_checkpoint(weights: bytes) -> bytes:
-    """Turn our safetensors into a ``.pth`` that the official code resumes from."""
+    """Turn our safetensors into a ``.pth`` that the official code resumes from.
+
+    Raises
+    ------
+    WeightsError
+        The official code has no such network: its groups of normalisation are 32.
+    """
+    groups = int(read_metadata(weights).get("norm_groups", OFFICIAL_GROUPS))
+    if groups != OFFICIAL_GROUPS:
+        raise WeightsError(
+            f"This network normalises in {groups} groups, the official code always in {OFFICIAL_GROUPS}; "
+            "train with size 'medium' or 'paper' to export."
+        )
     model = {name: tensor.float() for name, tensor in safetensors.torch.load(weights).items()}
     averages = {name: tensor for name, tensor in model.items() if name.startswith(PREFIX)}
     stream = io.BytesIO()
@@ -58,14 +79,14 @@ def from_bytes(content: bytes, head_channels: int | None = None) -> tuple[UNet, 
     Parameters
     ----------
     head_channels
-        Channels per attention head, which no shape tells; None: 64, the official default, or all of
-        the middle block's if those are fewer.
+        Channels per attention head where the file does not say, as official ones; None: 64, the
+        official default, or all of the middle block's if those are fewer.
 
     Returns
     -------
     net, bridge
-        The bridge's variance is read from the schedule; a checkpoint does not say what its network
-        predicts, so `prediction_type` is the default.
+        The bridge's variance is read from the schedule. An official checkpoint does not say what its
+        network predicts, so `prediction_type` is the default there.
 
     Raises
     ------
@@ -78,8 +99,10 @@ def from_bytes(content: bytes, head_channels: int | None = None) -> tuple[UNet, 
         raise WeightsError("The checkpoint's 'model' is not a dictionary of tensors.")
     averages = checkpoint.get("ema")
     state = _unet_state(averages if isinstance(averages, Mapping) and averages else model)
-    bridge = _bridge_of(model)
-    net = UNet(_config_of(state, head_channels))
+    untold = read_metadata(content)
+    bridge = _bridge_of(model, untold.get("prediction_type", "grad"))
+    heads = int(untold["head_channels"]) if "head_channels" in untold else head_channels
+    net = UNet(_config_of(state, heads, int(untold.get("norm_groups", OFFICIAL_GROUPS))))
     try:
         net.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     except RuntimeError as error:
@@ -119,7 +142,7 @@ def _unet_state(state: Mapping[str, object]) -> dict[str, torch.Tensor]:
     return unet
 
 
-def _config_of(state: Mapping[str, torch.Tensor], head_channels: int | None) -> UNetConfig:
+def _config_of(state: Mapping[str, torch.Tensor], head_channels: int | None, norm_groups: int) -> UNetConfig:
     """Read the size of a U-Net from the shapes of its tensors."""
     first = state["input_blocks.0.0.weight"]
     if first.ndim != 4 or first.shape[1] != 2 * IMAGE_CHANNELS:  # noqa: PLR2004 - a convolution
@@ -145,12 +168,13 @@ def _config_of(state: Mapping[str, torch.Tensor], head_channels: int | None) -> 
             tuple(width // base for width in widths),
             per_level - 1,
             head_channels or min(DEFAULT_HEAD_CHANNELS, widths[-1]),
+            norm_groups,
         )
     except ValueError as error:
         raise WeightsError(f"The tensors are not those of BBDM's U-Net: {error}") from error
 
 
-def _bridge_of(model: Mapping[str, object]) -> BrownianBridge:
+def _bridge_of(model: Mapping[str, object], prediction_type: str) -> BrownianBridge:
     """Check the schedule, and read its variance."""
     m, variance = model.get("m_t"), model.get("variance_t")
     if not isinstance(m, torch.Tensor) or not isinstance(variance, torch.Tensor) or len(m) != len(variance):
@@ -165,7 +189,7 @@ def _bridge_of(model: Mapping[str, object]) -> BrownianBridge:
             raise WeightsError(
                 f"{name} is not that of the linear schedule from 0.001 to 0.999, which is the only one here."
             )
-    return BrownianBridge(max_variance=round(scale, 5), num_train_timesteps=len(m))
+    return BrownianBridge(prediction_type, max_variance=round(scale, 5), num_train_timesteps=len(m))
 
 
 if __name__ == "__main__":
@@ -173,4 +197,7 @@ if __name__ == "__main__":
     parser.add_argument("weights", type=Path, help="weights.safetensors of a generator")
     parser.add_argument("checkpoint", type=Path, help="the .pth to write")
     options = parser.parse_args()
-    options.checkpoint.write_bytes(to_checkpoint(options.weights.read_bytes()))
+    try:
+        options.checkpoint.write_bytes(to_checkpoint(options.weights.read_bytes()))
+    except (WeightsError, OSError) as error:
+        parser.exit(2, f"{error}\n")

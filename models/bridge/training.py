@@ -205,7 +205,7 @@ class BridgeTrainer:
 
     def weights(self) -> bytes:
         """Safetensors of the averaged weights, under the official names."""
-        return to_safetensors(self.average.shadow, self.bridge)
+        return to_safetensors(self.average.shadow, self.bridge, self.config.network)
 
     def checkpoint(self) -> bytes:
         """Everything an exact resume needs, as safetensors (no pickle)."""

@@ -101,7 +101,7 @@ def _bridge(params: ArtifactImportParams, content: bytes) -> Read:
         num_train_timesteps=bridge.num_train_timesteps,
     )
     entries = {name: spec.to_json()[name] for name in ("network", "bridge", "sampling")}
-    return entries, bridge_official.to_safetensors(net.state_dict(), bridge)
+    return entries, bridge_official.to_safetensors(net.state_dict(), bridge, net.config)
 
 
 def _cyclegan(_params: ArtifactImportParams, content: bytes) -> Read:

@@ -132,7 +132,7 @@ def _bridge_entries(recipe: Recipe) -> dict[str, Any]:
 def _bridge_halved(weights: bytes) -> bytes:
     """Halve the network's weights; the schedule beside them needs its digits."""
     net, bridge = bridge_official.from_bytes(weights)
-    return bridge_official.to_safetensors(net.state_dict(), bridge, half=True)
+    return bridge_official.to_safetensors(net.state_dict(), bridge, net.config, half=True)
 
 
 def _cyclegan_trainer(

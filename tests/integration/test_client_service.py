@@ -24,6 +24,7 @@ from services.config import Settings
 from services.embedded.supervisor import running_service
 from tests.support.classifiers import weights
 from tests.support.datasets import labelled_archive
+from tests.support.generators import generator_weights
 
 pytestmark = pytest.mark.integration
 
@@ -260,6 +261,81 @@ class TestClassification:
         """They were uploaded and know nothing of chromosomes."""
         with pytest.raises(ProblemError, match="start"):
             client.submit("classification", job_id=segmented[0].id, classifier=start)
+
+
+class TestGeneration:
+    def test_synthetic_crops_come_from_real_ones(
+        self, client: Client, segmented: tuple[Job, list[Job]], tmp_path: Path
+    ) -> None:
+        """Each tells its source; the sample has as many crops as before, and the strip can be saved."""
+        before = [crop.id for crop in client.crops(sample="CLIENT-1")]
+        body = {"job_id": segmented[0].id, "max_sources": 4, "samples_per_source": 2, "quality": False}
+        job = client.wait(client.submit("generation", **body).id)
+        made = list(client.crops(job=job.id))
+        provenance = [crop.synthetic for crop in made if crop.synthetic]
+
+        assert ("succeeded", {"generator": "painted/1"}) == (job.status, job.artifacts)
+        assert [0, 1] * 4 == [one.sample_number for one in provenance]
+        assert {one.source_crop_id for one in provenance} < set(before)
+        assert {("generated", None)} == {(crop.origin, crop.sample) for crop in made}
+        assert before == [crop.id for crop in client.crops(sample="CLIENT-1")]
+        with Picture.open(client.download_samples(job.id, tmp_path / "s.png", limit=3)) as opened:
+            assert "PNG" == opened.format
+
+    def test_one_command_generates_and_saves_the_report(
+        self, url: str, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another one tells the report again."""
+        monkeypatch.setenv("KARYOBRIDGE_URL", url)
+        runner = CliRunner()
+
+        made = runner.invoke(
+            app, ["generate", "--dataset", dataset.ref, "--samples", "2", "--out", str(tmp_path), "--json"]
+        )
+        told = json.loads(made.stdout)
+        again = runner.invoke(app, ["quality", told["job"]["id"]])
+
+        assert [0, 0] == [made.exit_code, again.exit_code]
+        assert dataset.ref == told["quality"]["compared_with"]
+        assert {"samples.png", "quality.json", "quality/max_ssim.png"} < {
+            Path(file).relative_to(tmp_path).as_posix() for file in told["files"]
+        }
+        assert "4 synthetic crops with 2 training aberrations of lab/1" in again.stdout
+
+    def test_a_network_of_elsewhere_generates(
+        self, client: Client, segmented: tuple[Job, list[Job]], tmp_path: Path
+    ) -> None:
+        """Uploaded with the size of its pictures, then sampled in a few steps."""
+        (tmp_path / "bridge.safetensors").write_bytes(generator_weights("bbdm"))
+        told = {"method": "bbdm", "canvas_px": 32, "scale": 0.8, "prediction_type": "grad"}
+        imported = client.wait(
+            client.upload_artifact("generator", "bridge", tmp_path / "bridge.safetensors", **told).id
+        )
+        body = {"job_id": segmented[0].id, "max_sources": 2, "generator": "bridge/1", "quality": False}
+        job = client.wait(client.submit("generation", **body, sampler="dbim", steps=3).id)
+
+        assert "succeeded" == imported.status, imported.error
+        assert ("succeeded", 2) == (job.status, (job.result or {})["crops"]), job.error
+        with pytest.raises(ProblemError, match="steps means nothing"):
+            client.submit("generation", **{**body, "generator": "painted/1"}, steps=3)
+        with pytest.raises(ProblemError, match="not asked for") as missing:
+            client.quality(job.id)
+        assert "quality_missing" == missing.value.problem_code
+
+    def test_a_generator_is_trained(
+        self, url: str, client: Client, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By one command, into production."""
+        monkeypatch.setenv("KARYOBRIDGE_URL", url)
+        tiny = ("-p", "width=32", "-p", "canvas_px=32", "-p", "sample_steps=3", "-p", "batch_size=2")
+        arguments = ("train", "generator", "tiny", "--dataset", dataset.ref, "--steps", "2", *tiny)
+
+        trained = CliRunner().invoke(app, [*arguments, "--alias", "production"])
+        version = client.artifact_version("generator", "tiny", "production")
+
+        assert 0 == trained.exit_code, trained.output
+        assert "validation loss" in trained.stdout
+        assert ("bbdm", "lab") == (version.manifest["method"], version.manifest["dataset"]["name"])
 
 
 class TestJobs:

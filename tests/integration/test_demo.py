@@ -61,6 +61,9 @@ class TestDemo:
         assert ("flagged as possible translocations" in page) is SHIPS_CLASSIFIER
         assert ("Nothing was classified." in page) is not SHIPS_CLASSIFIER
         assert ("not a medical device" in page.lower()) is SHIPS_CLASSIFIER
+        assert "12 synthetic translocations by painted/1: no findings" in second
+        assert "None of these chromosomes exists." in page
+        assert (data_dir / "report" / "synthetic" / "generator_1.png").is_file()
         assert "http://" not in page
         assert running_below(data_dir) == []
 

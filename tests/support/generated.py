@@ -50,7 +50,7 @@ def add_bridge(wiring: Wiring, **manifest: Any) -> str:
     """Add a Brownian Bridge of random weights that says it was trained, and return its reference."""
     net = bridge_network.build(UNetConfig(32, (1, 1), 1, 32), seed=0)
     spec = BridgeSpec(Preprocessing(CANVAS_PX, SCALE), net.config, sampling=Sampling(steps=4))
-    weights = to_safetensors(net.state_dict(), spec.bridge)
+    weights = to_safetensors(net.state_dict(), spec.bridge, net.config)
     return _add_network(wiring, "bbdm", weights, spec.to_json() | manifest)
 
 

@@ -29,7 +29,7 @@ def generator_weights(method: Method, seed: int = 0) -> bytes:
     """Seeded random weights, built once per test run."""
     if method == "bbdm":
         net = bridge_network.build(UNET, seed=seed)
-        return bridge_official.to_safetensors(net.state_dict(), BrownianBridge())
+        return bridge_official.to_safetensors(net.state_dict(), BrownianBridge(), net.config)
     return cyclegan_network.to_safetensors(cyclegan_network.build_generator(RESNET, seed=seed))
 
 

@@ -56,6 +56,25 @@ class TestExportCrops:
             row["p_aberration"],
         ) == ("c/2", "aberration", "0.8")
 
+    def test_tells_how_synthetic_crops_were_made(
+        self, client: Client, stocked: TinyService, tmp_path: Path
+    ) -> None:
+        """Without an image, but with source, generator, seed and sample; of real ones the cells are empty."""
+        made = {"source_crop_id": "crop_7", "generator": "painted/1", "seed": 9, "sample_number": 1}
+        stocked.crops[1] = crop(
+            "crop_1",
+            origin="generated",
+            image_id=None,
+            sample=None,
+            synthetic={**made, "canvas_scale": 1.6},
+        )
+
+        real, synthetic = rows(export_crops(client, tmp_path, filters={"job": "job_1"}))[:2]
+
+        assert {name: str(value) for name, value in made.items()} == {name: synthetic[name] for name in made}
+        assert ("generated", "", "") == tuple(synthetic[name] for name in ("origin", "image_id", "sample"))
+        assert {""} == {real[name] for name in made}
+
     def test_continues(self, client: Client, stocked: TinyService, tmp_path: Path) -> None:
         """A second export fetches only what is missing."""
         export_crops(client, tmp_path, filters={"job": "job_1"})

@@ -79,6 +79,24 @@ class TestCrops:
         assert newest[-2:] == ["normal", "0.25"]
         assert chosen[-2:] == ["aberration", "0.75"]
 
+    def test_shows_how_a_synthetic_crop_was_made(self, invoke: Invoke, stocked: TinyService) -> None:
+        """Source, generator, seed and sample number."""
+        made = {"source_crop_id": "crop_7", "generator": "painted/1", "seed": 9, "sample_number": 1}
+        body = crop("crop_9", origin="generated", synthetic={**made, "canvas_scale": 1.6})
+        stocked.first("GET", "/v1/crops/crop_9", Answer(body=body), Answer(body=body))
+
+        assert '"generator": "painted/1"' in invoke("crops", "show", "crop_9").stdout
+        assert {**made, "canvas_scale": 1.6} == json.loads(
+            invoke("crops", "show", "crop_9", "--json").stdout
+        )["synthetic"]
+
+    def test_finds_what_was_made_of_a_crop(self, invoke: Invoke, stocked: TinyService) -> None:
+        """The list filters by source."""
+        invoke("crops", "list", "--source-crop", "crop_7", "--origin", "generated")
+
+        query = stocked.seen("GET", "/v1/crops")[0].query
+        assert ("crop_7", "generated") == (query["source_crop"], query["origin"])
+
     def test_exports_and_continues(self, invoke: Invoke, tmp_path: Path) -> None:
         """The second run fetches nothing anew."""
         invoke("crops", "export", tmp_path, "--job", "job_1", "--masks")
@@ -135,6 +153,31 @@ class TestArtifacts:
         (put,) = service.seen("PUT", "/v1/artifacts/segmenter/ours/aliases/production")
         assert result.exit_code == 0
         assert json.loads(put.body) == {"version": 4}
+
+    def test_imports_a_generator(self, invoke: Invoke, service: TinyService, tmp_path: Path) -> None:
+        """An official checkpoint does not tell the pictures that it was trained on."""
+        (tmp_path / "bridge.pth").write_bytes(b"w")
+        service.jobs["job_9"] = [job("job_9", "succeeded", result={"artifact": "official/1"})]
+        service.first("POST", "/v1/artifacts/generator", Answer(202, job("job_9", "queued")))
+
+        result = invoke(
+            *("artifacts", "upload", "generator", "official", tmp_path / "bridge.pth", "--method", "bbdm"),
+            *("--canvas-px", 64, "--scale", 1.6, "--background", "zero", "--prediction-type", "grad"),
+        )
+
+        told = {
+            name: content for name, _, content in service.seen("POST", "/v1/artifacts/generator")[0].form()
+        }
+        assert 0 == result.exit_code
+        assert {
+            "name": b"official",
+            "method": b"bbdm",
+            "canvas_px": b"64",
+            "scale": b"1.6",
+            "background": b"zero",
+            "prediction_type": b"grad",
+            "file": b"w",
+        } == told
 
     def test_sets_no_alias_on_what_failed(self, invoke: Invoke, service: TinyService, tmp_path: Path) -> None:
         """Refused weights never become production."""

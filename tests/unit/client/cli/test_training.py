@@ -90,3 +90,84 @@ class TestTrainClassifier:
         """An alias needs the end of the training; a data set is needed always."""
         assert invoke("train", "classifier", "ours", *arguments).exit_code == 2
         assert service.requests == []
+
+
+class TestTrainGenerator:
+    def test_submits_what_was_asked_for(self, invoke: Invoke, service: TinyService) -> None:
+        """Options and --param become the job's parameters; the rest is the preset's."""
+        result = invoke(
+            *(
+                "train",
+                "generator",
+                "bridge",
+                "--dataset",
+                "adir/1",
+                "--method",
+                "bbdm",
+                "--from",
+                "official/1",
+            ),
+            *("--preset", "paper", "--size", "small", "--epochs", 2.5, "--batch-size", 16, "--seed", 3),
+            *("--leave-out", "V28", "--leave-out", "A23", "-p", "prediction_type=grad", "-p", "ema_every=16"),
+            *("--no-wait", "--json"),
+        )
+
+        (request,) = service.seen("POST", "/v1/jobs")
+        assert {
+            "kind": "generator_training",
+            "name": "bridge",
+            "dataset": "adir/1",
+            "method": "bbdm",
+            "generator": "official/1",
+            "preset": "paper",
+            "size": "small",
+            "epochs": 2.5,
+            "batch_size": 16,
+            "seed": 3,
+            "leave_out_groups": ["V28", "A23"],
+            "prediction_type": "grad",
+            "ema_every": 16,
+        } == json.loads(request.body)
+        assert (0, "job_new") == (result.exit_code, json.loads(result.stdout)["id"])
+
+    def test_tells_losses_and_where_the_pictures_are(self, invoke: Invoke, service: TinyService) -> None:
+        """A loss alone says little, so it leads to the samples."""
+        metrics = {"training": {"loss": 0.01234}, "validation_loss": 0.0567, "collapse": None}
+        ends(service, "succeeded", {"artifact": "bridge/3", "metrics": metrics})
+
+        result = invoke("train", "generator", "bridge", "--dataset", "adir/1")
+        told = " ".join(result.stdout.split())
+
+        assert 0 == result.exit_code
+        assert "last loss 0.01234 validation loss 0.0567" in told
+        assert "collapse" not in told
+        assert "artifacts download generator bridge/3" in result.stderr
+
+    def test_says_that_it_collapsed(self, invoke: Invoke, service: TinyService) -> None:
+        """A training that ended well may have made a useless network."""
+        metrics = {"training": {"loss_cycle": 1.5}, "validation_loss": None, "collapse": "All are alike."}
+        ends(service, "succeeded", {"artifact": "rival/1", "metrics": metrics})
+
+        told = invoke("train", "generator", "rival", "--dataset", "a/1", "--method", "cyclegan").stdout
+
+        assert "All are alike." in told
+        assert "validation" not in told
+
+    def test_points_an_alias_at_what_it_made(self, invoke: Invoke, service: TinyService) -> None:
+        """Of the generator, not of a classifier of that name."""
+        ends(service, "succeeded", {"artifact": "ours/3"})
+        path = "/v1/artifacts/generator/ours/aliases/production"
+        service.first("PUT", path, Answer(body={"kind": "generator", "name": "ours", "version": 3}))
+
+        result = invoke("train", "generator", "ours", "--dataset", "adir/1", "--alias", "production")
+
+        assert 0 == result.exit_code
+        assert {"version": 3} == json.loads(service.seen("PUT", path)[0].body)
+
+    @pytest.mark.parametrize("arguments", [["--dataset", "a/1", "--alias", "x", "--no-wait"], []])
+    def test_wrong_usage_sends_nothing(
+        self, invoke: Invoke, service: TinyService, arguments: list[str]
+    ) -> None:
+        """An alias needs the end of the training; a data set is needed always."""
+        assert 2 == invoke("train", "generator", "ours", *arguments).exit_code
+        assert [] == service.requests

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from client.demo.pictures import Region, region_of, upright
 from client.demo.report import write_report
-from client.demo.results import DemoResult, ImageResult
+from client.demo.results import DemoResult, ImageResult, SyntheticResult
 from client.demo.samples import SampleNote
 from client.demo.session import count_labels, file_stem
 from client.demo.steps import print_results
@@ -105,6 +105,23 @@ def unclassified(result: DemoResult) -> DemoResult:
     job_alone = result.job.model_copy(update={"result": {"weights_sha256": "feed"}})
     images = (replace(image, crops=crops),)
     return replace(result, images=images, classifier=None, channels={}, job=job_alone)
+
+
+@pytest.fixture
+def synthetic(result: DemoResult) -> DemoResult:
+    """The same with what one generator made, and one that failed."""
+    strip = result.folder / "strip.png"
+    strip.write_bytes(png(120, 60))
+    painted = ArtifactVersion(
+        kind="generator", name="painted", version=1, sha256="d00d", manifest={"method": "painted"}
+    )
+    rival = ArtifactVersion(kind="generator", name="rival", version=4, manifest={"method": "cyclegan"})
+    broken = job("job_3", "failed", error={"code": "x", "detail": "Too <large>."}, result=None)
+    made = (
+        SyntheticResult(painted, Job.model_validate(job("job_2", "succeeded", result={"crops": 12})), strip),
+        SyntheticResult(rival, Job.model_validate(broken), None),
+    )
+    return replace(result, synthetic=made)
 
 
 class Page(HTMLParser):
@@ -231,6 +248,32 @@ class TestWriteReport:
         assert "2 chromosomes found in 1 metaphase" in text
         assert "Nothing was classified." in text
         assert "possible translocations" not in text
+
+    def test_shows_synthetic_chromosomes_apart(self, synthetic: DemoResult) -> None:
+        """With a clear word that they do not exist; no number of the page changes."""
+        html = written(synthetic)
+        text = text_of(html)
+
+        for fact in (
+            "None of these chromosomes exists.",
+            "no number on this page counts them, and no result of a sample ever does",
+            "By painted/1: a second chromosome's colour is painted",
+            "12 crops in 2.0 s.",
+            "painted, version 1",
+            "d00d",
+            "By rival/4: a CycleGAN",
+            "It made none: Too <large>.",
+            "1 of 2 chromosomes flagged as possible translocations in 1 metaphase",
+        ):
+            assert fact in text
+        assert "Too &lt;large&gt;." in html
+        strips = [a for tag, a in Page(html).tags if tag == "img" and a["width"] == "120"]
+        assert 1 == len(strips)
+        assert str(strips[0]["src"]).startswith("data:image/webp;base64,")
+
+    def test_is_silent_where_nothing_was_generated(self, html: str) -> None:
+        """No empty section."""
+        assert "ynthetic" not in text_of(html)
 
     def test_links_each_chromosome_with_its_place(self, html: str) -> None:
         """From the overlay to the crop and back."""

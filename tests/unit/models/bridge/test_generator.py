@@ -41,7 +41,7 @@ def chosen(whole: Sources, rows: list[int]) -> Sources:
 
 @pytest.fixture(scope="module")
 def generator() -> BridgeGenerator:
-    weights = to_safetensors(build(CONFIG, seed=1).state_dict(), SPEC.bridge)
+    weights = to_safetensors(build(CONFIG, seed=1).state_dict(), SPEC.bridge, CONFIG)
     return BridgeGenerator(weights, SPEC, CPU)
 
 
@@ -112,14 +112,14 @@ class TestBridgeGenerator:
         """Damaged weights become an error, not black pictures."""
         state = build(CONFIG, seed=1).state_dict()
         state["out.2.bias"] = torch.full((3,), torch.nan)
-        damaged = BridgeGenerator(to_safetensors(state, SPEC.bridge), SPEC, CPU)
+        damaged = BridgeGenerator(to_safetensors(state, SPEC.bridge, CONFIG), SPEC, CPU)
 
         with pytest.raises(GenerationError, match="weights are damaged"):
             damaged.generate(sources(1))
 
     def test_refuses_weights_of_another_size(self) -> None:
         """A manifest and weights that were mixed up are noticed."""
-        weights = to_safetensors(build(CONFIG, seed=1).state_dict(), SPEC.bridge)
+        weights = to_safetensors(build(CONFIG, seed=1).state_dict(), SPEC.bridge, CONFIG)
         other = replace(SPEC, network=replace(CONFIG, multipliers=(1, 1)))
 
         with pytest.raises(WeightsError, match="manifest says"):

@@ -67,7 +67,7 @@ class TestUNetConfig:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            ({"base_channels": 48}, "multiple of 32"),
+            ({"base_channels": 48}, "multiple of norm_groups, 32"),
             ({"multipliers": ()}, "there must be a level"),
             ({"head_channels": 48}, "must divide 1024"),
         ],

@@ -72,14 +72,25 @@ class TestFromBytes:
     @pytest.mark.parametrize("config", SHAPES, ids=str)
     def test_tells_the_size_from_the_shapes(self, config: UNetConfig) -> None:
         """No configuration file has to come along."""
-        weights = to_safetensors(build(config, seed=0).state_dict(), BrownianBridge())
+        weights = to_safetensors(build(config, seed=0).state_dict(), BrownianBridge(), config)
 
         assert config == from_bytes(weights)[0].config
+
+    def test_our_own_file_tells_what_no_shape_does(self) -> None:
+        """Heads, groups and the prediction's meaning survive; a wrong guess would spoil every picture."""
+        config = UNetConfig(32, (1, 2), 1, head_channels=16, norm_groups=8)
+        content = to_safetensors(build(config, seed=0).state_dict(), BrownianBridge("ysubx"), config)
+        net, bridge = from_bytes(content)
+
+        assert config == net.config
+        assert "ysubx" == bridge.prediction_type
 
     @pytest.mark.parametrize("variance", [0.5, 1.0, 4.0])
     def test_reads_the_variance_from_the_schedule(self, variance: float) -> None:
         """S is not written down in a checkpoint, but follows from δ."""
-        weights = to_safetensors(build(SHAPES[0], seed=0).state_dict(), BrownianBridge(max_variance=variance))
+        weights = to_safetensors(
+            build(SHAPES[0], seed=0).state_dict(), BrownianBridge(max_variance=variance), SHAPES[0]
+        )
 
         assert variance == from_bytes(weights)[1].max_variance
 
@@ -125,7 +136,7 @@ class TestFromBytes:
 class TestToCheckpoint:
     def test_holds_what_the_official_model_loads(self) -> None:
         """Names of the official state dict, buffers included, and averages under the network's names."""
-        weights = to_safetensors(official_bbdm.network().state_dict(), BrownianBridge())
+        weights = to_safetensors(official_bbdm.network().state_dict(), BrownianBridge(), official_bbdm.CONFIG)
         checkpoint = torch.load(io.BytesIO(to_checkpoint(weights)), weights_only=True)
         expected = official_checkpoint()
 
@@ -135,15 +146,24 @@ class TestToCheckpoint:
 
     def test_is_read_back(self) -> None:
         """Out and in again is the same network."""
-        weights = to_safetensors(build(SHAPES[2], seed=4).state_dict(), BrownianBridge())
+        weights = to_safetensors(build(SHAPES[2], seed=4).state_dict(), BrownianBridge(), SHAPES[2])
         net, _ = from_bytes(to_checkpoint(weights))
 
         torch.testing.assert_close(net.state_dict(), build(SHAPES[2], seed=4).state_dict(), atol=0, rtol=0)
 
+    def test_refuses_what_the_official_code_cannot_load(self) -> None:
+        """It has 32 groups everywhere; the message says which sizes can be exported."""
+        config = UNetConfig(32, (1,), 1, 32, norm_groups=8)
+        weights = to_safetensors(build(config, seed=0).state_dict(), BrownianBridge(), config)
+
+        with pytest.raises(WeightsError, match="'medium' or 'paper'"):
+            to_checkpoint(weights)
+
     def test_is_a_command(self, tmp_path: Path) -> None:
         """A user exports without writing code."""
         source, target = tmp_path / "weights.safetensors", tmp_path / "bbdm.pth"
-        source.write_bytes(to_safetensors(build(SHAPES[1], seed=4).state_dict(), BrownianBridge(), half=True))
+        state = build(SHAPES[1], seed=4).state_dict()
+        source.write_bytes(to_safetensors(state, BrownianBridge(), SHAPES[1], half=True))
         subprocess.run(
             [sys.executable, "-m", "models.bridge.official", str(source), str(target)], cwd=ROOT, check=True
         )
