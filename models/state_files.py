@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import pickle
+import struct
 import warnings
 from typing import Any, ClassVar
 
@@ -14,7 +15,10 @@ import torch
 from safetensors import SafetensorError
 
 _LENGTH_BYTES = 8  # a safetensors file starts with the length of its header
-_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, UnicodeDecodeError)
+_UNREADABLE = (
+    *(pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError),
+    *(UnicodeDecodeError, IndexError, TypeError, AttributeError, struct.error),
+)
 
 
 class WeightsError(ValueError):

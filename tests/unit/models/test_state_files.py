@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from models.state_files import WeightsError, read_checkpoint, read_metadata, read_state
+
+STATE = {"layer.weight": torch.arange(6.0).reshape(2, 3)}
+
+
+def saved(content: object) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+class TestReadState:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            safetensors.torch.save(STATE),
+            saved(STATE),
+            saved({"state_dict": STATE, "epoch": 3}),
+            saved({"module.layer.weight": STATE["layer.weight"]}),
+        ],
+    )
+    def test_takes_the_usual_wrappings_off(self, content: bytes) -> None:
+        """However a training script saved them, the names are the network's."""
+        found = read_state(content)
+
+        assert ["layer.weight"] == list(found)
+        assert torch.equal(STATE["layer.weight"], found["layer.weight"])
+
+    @pytest.mark.parametrize("content", [saved({"epoch": 3}), saved([1, 2])])
+    def test_refuses_other_dictionaries(self, content: bytes) -> None:
+        """A checkpoint without plain tensors is none of ours."""
+        with pytest.raises(WeightsError):
+            read_state(content)
+
+
+class TestReadCheckpoint:
+    @pytest.mark.parametrize("content", [b"", b"x", b"GIF89a", b"\x00" * 100, b"\x80\x02" + b"." * 40])
+    def test_refuses_what_is_no_file_of_weights(self, content: bytes) -> None:
+        """However short or strange an upload is, it is an error of the upload."""
+        with pytest.raises(WeightsError):
+            read_checkpoint(content)
+
+    def test_runs_no_code(self) -> None:
+        """An object that only code could restore is refused."""
+        with pytest.raises(WeightsError, match="plain tensors"):
+            read_checkpoint(saved({"path": Path()}))
+
+    def test_keeps_nested_dictionaries(self) -> None:
+        """Checkpoints of BBDM hold several."""
+        assert {"model", "ema", "step"} == set(
+            read_checkpoint(saved({"model": STATE, "ema": STATE, "step": 4}))
+        )
+
+
+class TestReadMetadata:
+    def test_reads_what_safetensors_carry(self) -> None:
+        """Texts beside the tensors."""
+        assert {"groups": "8"} == read_metadata(safetensors.torch.save(STATE, metadata={"groups": "8"}))
+
+    @pytest.mark.parametrize("content", [b"", b"GIF89a", saved(STATE), safetensors.torch.save(STATE)])
+    def test_finds_none_elsewhere(self, content: bytes) -> None:
+        """Other files simply have none."""
+        assert {} == read_metadata(content)
