@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from client.errors import ClientError, ConnectionFailedError, ProblemError
 from client.http import Client
-from client.records import ArtifactVersion, Batch, Crop, Dataset, Image, Job, JobItem, PredictedCrop
+from client.records import ArtifactVersion, Batch, Crop, Dataset, Image, Job, JobItem, PredictedCrop, Quality
 from client.retries import RetryPolicy
 from client.uploading import UploadReport
 
@@ -24,6 +24,7 @@ __all__ = [
     "JobItem",
     "PredictedCrop",
     "ProblemError",
+    "Quality",
     "RetryPolicy",
     "UploadReport",
 ]

@@ -26,7 +26,7 @@ MANIFEST_NAME = "crops.csv"
 COLUMNS = (
     "file", "crop_id", "image_id", "image_filename", "sample", "job_id", "origin", "label",
     "y0", "x0", "y1", "x1", "area_px", "length_px", "width_px", "orientation_deg", "flags", "class",
-    "classifier", "predicted_class", "p_aberration",
+    "classifier", "predicted_class", "p_aberration", "source_crop_id", "generator", "seed", "sample_number",
 )  # fmt: skip
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
@@ -151,6 +151,15 @@ def _row(crop: Crop, file: Path, image_filename: str) -> dict[str, Any]:
         "classifier": newest.classifier if newest else None,
         "predicted_class": newest.predicted_class if newest else None,
         "p_aberration": newest.probabilities.get("aberration") if newest else None,
+        **_provenance(crop),
+    }
+
+
+def _provenance(crop: Crop) -> dict[str, Any]:
+    """How a synthetic crop was made; a real one has empty cells."""
+    made = crop.synthetic
+    return {
+        name: getattr(made, name, None) for name in ("source_crop_id", "generator", "seed", "sample_number")
     }
 
 

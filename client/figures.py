@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from client.members import members, number
 
 UNITS = ("crops", "chromosomes")
 SPLIT_NAMES = {"val": "validation", "test": "test", "left_out": "left-out groups"}
@@ -42,9 +44,9 @@ class SplitFigures:
 
 def figures_of(metrics: Any) -> Iterator[SplitFigures]:
     """Read the `metrics` of a manifest, or of a training's result; what is no such thing has none."""
-    for split, evaluation in _members(metrics).items():
+    for split, evaluation in members(metrics).items():
         for unit in UNITS:
-            level = _members(_members(evaluation).get(unit))
+            level = members(members(evaluation).get(unit))
             if "count" in level:
                 yield SplitFigures(
                     SPLIT_NAMES.get(split, split),
@@ -56,13 +58,5 @@ def figures_of(metrics: Any) -> Iterator[SplitFigures]:
 
 
 def _figure(told: Any) -> Figure:
-    members = _members(told)
-    return Figure(*(_number(members.get(key)) for key in ("value", "low", "high")))
-
-
-def _members(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    level = members(told)
+    return Figure(*(number(level.get(key)) for key in ("value", "low", "high")))

@@ -18,6 +18,7 @@ from client.operations import (
     ArtifactOperations,
     CropOperations,
     DatasetOperations,
+    GenerationOperations,
     ImageOperations,
     JobOperations,
     PredictionOperations,
@@ -35,6 +36,7 @@ class Client(
     PredictionOperations,
     DatasetOperations,
     ArtifactOperations,
+    GenerationOperations,
 ):
     """A connection to one service; safe to use from several threads.
 

@@ -65,7 +65,7 @@ def compared_table(rows: dict[str, dict[str, Any]]) -> str:
         lines.append(
             f"| {name} | {embedded['frechet_distance']:.1f} | "
             f"{'' if held is None else format(held['embeddings']['frechet_distance'], '.1f')} | "
-            f"{report['max_ssim']['generated']['p50']:.3f} | {report['memorisation']['copies']}} | "
+            f"{report['max_ssim']['generated']['p50']:.3f} | {report['memorisation']['copies']} | "
             f"{made['two_coloured_share']:.2f} | {made['effective_pairs']:.1f} | "
             f"{embedded['distance_to_nearest_other']['generated']:.2f} | {row['median_probability']:.2f} | "
             f"{format(row['seconds_per_crop'], '.3f') if 'seconds_per_crop' in row else ''} |"

@@ -12,6 +12,7 @@ from client.cli import (
     artifacts,
     crops,
     datasets,
+    generation,
     images,
     jobs,
     predictions,
@@ -54,6 +55,8 @@ def root(
 app.command("upload")(upload.upload)
 app.command("score")(scoring.score)
 app.command("classify")(scoring.classify)
+app.command("generate")(generation.generate)
+app.command("quality")(generation.quality)
 app.command("run")(jobs.run)
 app.command("watch")(jobs.watch)
 app.command("annotate")(review.annotate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -83,6 +83,21 @@ def upload(
     diameter_px: Annotated[
         float | None, typer.Option(min=2, help="Of a segmenter: mean object diameter in training.")
     ] = None,
+    method: Annotated[
+        Literal["bbdm", "cyclegan"] | None, typer.Option(help="Of a generator; default: told from the file.")
+    ] = None,
+    canvas_px: Annotated[
+        int | None, typer.Option(min=32, max=256, help="Of a generator: side of its training pictures.")
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="Of a generator: its pictures' pixels per image pixel.")
+    ] = None,
+    background: Annotated[
+        Literal["zero", "keep"] | None, typer.Option(help="Of a generator: what was off the mask.")
+    ] = None,
+    prediction_type: Annotated[
+        Literal["grad", "noise", "ysubx"] | None, typer.Option(help="Of a Brownian Bridge; default grad.")
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX expression or a short text.")] = None,
     description: Annotated[str | None, typer.Option(help="Where the weights come from.")] = None,
     alias: Annotated[str | None, typer.Option(help="Point this alias at the new version.")] = None,
@@ -97,6 +112,11 @@ def upload(
                 name,
                 file,
                 diameter_px=diameter_px,
+                method=method,
+                canvas_px=canvas_px,
+                scale=scale,
+                background=background,
+                prediction_type=prediction_type,
                 licence=licence,
                 description=description,
                 on_progress=lambda sent: progress.update(task, completed=sent),

@@ -1,7 +1,8 @@
-"""``crops``: the chromosomes, listed or exported to a folder."""
+"""``crops``: the chromosomes, listed, shown or exported to a folder."""
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,12 +16,15 @@ from client.errors import InvalidArgumentError
 from client.exporting import export_crops
 from client.records import Crop, CropClass, CropOrigin, CropSort, PredictedClass
 
-app = typer.Typer(cls=ErrorExits, no_args_is_help=True, help="List and export chromosomes.")
+app = typer.Typer(cls=ErrorExits, no_args_is_help=True, help="List, show and export chromosomes.")
 
 ImageOption = Annotated[str | None, typer.Option(help="Only crops of this image.")]
 JobOption = Annotated[str | None, typer.Option(help="Only crops that this job made.")]
 SampleOption = Annotated[str | None, typer.Option("--sample", "-s", help="Only crops of this sample.")]
 OriginOption = Annotated[CropOrigin | None, typer.Option(help="Only crops of this origin.")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source-crop", help="Only what was generated from this crop.")
+]
 ClassOption = Annotated[
     CropClass | None,
     typer.Option(
@@ -59,6 +63,7 @@ def list_crops(
     job: JobOption = None,
     sample: SampleOption = None,
     origin: OriginOption = None,
+    source_crop: SourceOption = None,
     crop_class: ClassOption = None,
     predicted_class: PredictedOption = None,
     min_probability: MinOption = None,
@@ -76,6 +81,7 @@ def list_crops(
         job=job,
         sample=sample,
         origin=origin,
+        source_crop=source_crop,
         crop_class=crop_class,
         predicted_class=predicted_class,
         min_probability=min_probability,
@@ -96,6 +102,22 @@ def list_crops(
     )
 
 
+@app.command("show")
+def show(
+    context: typer.Context,
+    crop_id: Annotated[str, typer.Argument(help="Id of the crop.", metavar="CROP")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one chromosome: place, verdicts, predictions, and how it was made if it is synthetic."""
+    with connection_of(context).open() as client:
+        found = client.crop(crop_id).as_json()
+    if as_json:
+        print_json(found)
+    else:
+        print_facts((key, json.dumps(v) if isinstance(v, dict | list) else v) for key, v in found.items())
+
+
 @app.command("export")
 def export(
     context: typer.Context,
@@ -105,6 +127,7 @@ def export(
     job: JobOption = None,
     sample: SampleOption = None,
     origin: OriginOption = None,
+    source_crop: SourceOption = None,
     crop_class: ClassOption = None,
     predicted_class: PredictedOption = None,
     min_probability: MinOption = None,
@@ -127,6 +150,7 @@ def export(
         job=job,
         sample=sample,
         origin=origin,
+        source_crop=source_crop,
         crop_class=crop_class,
         predicted_class=predicted_class,
         min_probability=min_probability,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -15,14 +16,15 @@ from rich.console import Console
 
 from client.cli.exits import ExitCode, exit_code_of_error
 from client.demo.report import write_report
-from client.demo.results import DemoResult
+from client.demo.results import DemoResult, SyntheticResult
 from client.demo.service import DemoService
 from client.demo.session import collect, find_classifier, ref_of, run_job, upload_samples
 from client.demo.steps import print_results, step
+from client.demo.synthetic import MAX_SOURCES, choose_sources, find_generators, make_synthetic
 from client.demo.trust import trust_of
 from client.errors import ClientError
 from client.http import Client
-from client.records import ArtifactVersion
+from client.records import ArtifactVersion, Job
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTICE = "NOTICE"
@@ -83,16 +85,9 @@ def _work(console: Console, url: str, samples: Path, folder: Path) -> DemoResult
             console.print(NO_CLASSIFIER, style="yellow", soft_wrap=True)
         what = "Finding chromosomes" if classifier is None else "Finding and classifying chromosomes"
         with step(console, what) as remark:
-            job, wait_s = run_job(
-                client,
-                report,
-                classifier,
-                lambda job: remark(
-                    f"{job.status} {job.progress.done}/{job.progress.total} {job.progress.unit}"
-                ),
-            )
+            job, wait_s = run_job(client, report, classifier, lambda job: remark(_state(job)))
         with step(console, "Fetching pictures and crops"):
-            return collect(
+            result = collect(
                 client,
                 job,
                 report,
@@ -102,12 +97,30 @@ def _work(console: Console, url: str, samples: Path, folder: Path) -> DemoResult
                 upload_s=upload_s,
                 wait_s=wait_s,
             )
+        return replace(result, synthetic=_synthetic(console, client, result))
+
+
+def _synthetic(console: Console, client: Client, result: DemoResult) -> tuple[SyntheticResult, ...]:
+    """What each generator makes of some of the chromosomes; none where all of them touch or are flagged."""
+    sources = choose_sources(result.images, MAX_SOURCES)
+    made = []
+    for number, generator in enumerate(find_generators(client) if sources else (), start=1):
+        picture = result.folder / "synthetic" / f"generator_{number}.png"
+        with step(console, f"Making synthetic translocations with {ref_of(generator)}") as remark:
+            made.append(make_synthetic(client, generator, sources, picture, lambda job: remark(_state(job))))
+    return tuple(made)
+
+
+def _state(job: Job) -> str:
+    return f"{job.status} {job.progress.done}/{job.progress.total} {job.progress.unit}"
 
 
 def _say_where(console: Console, result: DemoResult, page: Path, total_s: float) -> None:
     if result.classifier is not None:
         _say_how_good(console, result.classifier)
-    for version in (result.segmenter, result.classifier):
+    for made in result.synthetic:
+        _say_what_was_made(console, made)
+    for version in (result.segmenter, result.classifier, *(made.generator for made in result.synthetic)):
         if version is not None:
             console.print(
                 f"{version.kind.capitalize()}: {ref_of(version)}, sha256 {version.sha256}", soft_wrap=True
@@ -128,6 +141,16 @@ def _say_how_good(console: Console, classifier: ArtifactVersion) -> None:
         )
     console.print(
         f"Flagged means: look at it. {ref_of(classifier)}: {figures}. Not a medical device.", soft_wrap=True
+    )
+
+
+def _say_what_was_made(console: Console, made: SyntheticResult) -> None:
+    ref, reason = ref_of(made.generator), (made.job.error or {}).get("detail", "no reason was given")
+    console.print(
+        f"{made.crops} synthetic translocations by {ref}: no findings, they belong to no sample."
+        if made.crops
+        else f"No synthetic translocations by {ref}: {made.job.status}, {reason}",
+        soft_wrap=True,
     )
 
 

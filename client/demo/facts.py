@@ -7,6 +7,7 @@ from typing import Any
 from client.demo.results import DemoResult
 from client.records import ArtifactVersion
 
+_GENERATOR_MEMBERS = ("method", "preprocessing", "sampling", "dataset", "licence", "description")
 # A classifier's metrics have a table of their own, and its parameters fill pages.
 _CLASSIFIER_MEMBERS = (
     "architecture", "preprocessing", "calibration", "test_time_flips", "dataset", "held_out_groups",
@@ -24,6 +25,10 @@ def facts_of_weights(result: DemoResult) -> list[tuple[str, str]]:
         manifest = result.classifier.manifest
         facts += _identity("Classifier", result.classifier, hashes.get("classifier"))
         facts += _flat({name: manifest[name] for name in _CLASSIFIER_MEMBERS if name in manifest})
+    for made in result.synthetic:
+        manifest = made.generator.manifest
+        facts += _identity("Generator", made.generator, manifest.get("weights_sha256"))
+        facts += _flat({name: manifest[name] for name in _GENERATOR_MEMBERS if name in manifest})
     return facts
 
 

@@ -87,6 +87,13 @@ def upright(path: Path, crop: Crop) -> Embedded:
     return Embedded(_webp(large, quality=85), large.width // CROP_SCALE, large.height // CROP_SCALE)
 
 
+def strip(path: Path) -> Embedded:
+    """A picture as the service drew it."""
+    with Picture.open(path) as opened:
+        picture = opened.convert("RGB")
+    return Embedded(_webp(picture, quality=90), picture.width, picture.height)
+
+
 def _centred(picture: Picture.Image, width_px: float, height_px: float) -> Picture.Image:
     """Cut the corners that turning added, and leave the chromosome in the middle."""
     half_width = min(picture.width, round(width_px * CROP_SCALE)) / 2

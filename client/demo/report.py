@@ -13,8 +13,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from client.demo.facts import facts_of_weights
-from client.demo.pictures import Embedded, Region, region_of, scene, upright
-from client.demo.results import DemoResult, ImageResult, by_suspicion, is_flagged
+from client.demo.pictures import Embedded, Region, region_of, scene, strip, upright
+from client.demo.results import DemoResult, ImageResult, SyntheticResult, by_suspicion, is_flagged
+from client.demo.session import ref_of
+from client.demo.synthetic import describe
 from client.demo.trust import trust_of
 from client.downloads import write_whole
 from client.records import Crop
@@ -88,6 +90,18 @@ class Suspect:
     card: CropCard
 
 
+@dataclass(frozen=True, slots=True)
+class SyntheticCard:
+    """What one generator made, or why it made nothing."""
+
+    ref: str
+    how: str
+    crops: int
+    seconds: float | None
+    strip: Embedded | None
+    trouble: str
+
+
 def write_report(result: DemoResult, notice: str, started: datetime) -> Path:
     """Write ``index.html`` into the result's folder and return its path.
 
@@ -115,6 +129,7 @@ def write_report(result: DemoResult, notice: str, started: datetime) -> Path:
         trust=None if result.classifier is None else trust_of(result.classifier, slides),
         threshold=result.threshold,
         failed=result.failed,
+        synthetic=[_synthetic_card(made) for made in result.synthetic],
         job=result.job,
         weights=facts_of_weights(result),
         meanings=MARK_MEANINGS,
@@ -200,6 +215,17 @@ def _crop_card(crop: Crop, rank: int, region: Region, whole: DemoResult) -> Crop
         width=width,
         height=height,
         channels={name: upright(path, crop) for name, path in channels.items()},
+    )
+
+
+def _synthetic_card(made: SyntheticResult) -> SyntheticCard:
+    return SyntheticCard(
+        ref=ref_of(made.generator),
+        how=describe(made),
+        crops=made.crops,
+        seconds=made.job.run_s,
+        strip=None if made.strip is None else strip(made.strip),
+        trouble=str((made.job.error or {}).get("detail") or "no reason was given"),
     )
 
 

@@ -63,6 +63,29 @@ class ImageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SyntheticResult:
+    """What one generator made of some of the chromosomes; nothing of it counts for the metaphases.
+
+    Attributes
+    ----------
+    job
+        The generation, however it ended.
+    strip
+        Picture of the synthetic crops below their sources; None if the job made none.
+    """
+
+    generator: ArtifactVersion
+    job: Job
+    strip: Path | None
+
+    @property
+    def crops(self) -> int:
+        """How many were made."""
+        value = (self.job.result or {}).get("crops")
+        return int(value) if isinstance(value, int) else 0
+
+
+@dataclass(frozen=True, slots=True)
 class DemoResult:
     """All metaphases of one run.
 
@@ -72,6 +95,8 @@ class DemoResult:
         None if the service has none; then chromosomes were found, but not classified.
     channels
         Files with one grey channel of a crop, by the crop's id and the channel's name.
+    synthetic
+        What each generator in production made of some of the chromosomes.
     """
 
     folder: Path
@@ -84,6 +109,7 @@ class DemoResult:
     wait_s: float
     classifier: ArtifactVersion | None = None
     channels: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    synthetic: tuple[SyntheticResult, ...] = ()
 
     @property
     def threshold(self) -> float | None:

@@ -23,7 +23,7 @@ from client.uploading import UploadProgress, UploadReport
 
 SAMPLE = "DEMO-MFISH"
 CHANNELS = {"red": "*_red.tif", "green": "*_green.tif", "dapi": "*_dapi.tif"}
-OUTPUT_FOLDERS = ("previews", "overlays", "crops", "channels", "masks")
+OUTPUT_FOLDERS = ("previews", "overlays", "crops", "channels", "masks", "synthetic")
 CLASSIFIER = "translocation"
 MAX_SUSPECTS = 60
 
@@ -83,14 +83,7 @@ def run_job(
     """
     started = time.monotonic()
     kind, ref = ("segmentation", None) if classifier is None else ("scoring", ref_of(classifier))
-    job = client.submit(kind, image_ids=report.image_ids, classifier=ref)
-    try:
-        job = client.wait(job.id, on_progress)
-    except (KeyboardInterrupt, SystemExit):
-        # Jobs survive a stop of the service, and the next demonstration would have to finish this one.
-        with suppress(ClientError):
-            client.cancel(job.id)
-        raise
+    job = see_through(client, client.submit(kind, image_ids=report.image_ids, classifier=ref), on_progress)
     if job.status not in {"succeeded", "partial"}:
         problem = job.error or {}
         raise NothingSegmentedError(
@@ -98,6 +91,17 @@ def run_job(
             f"[{problem.get('code', 'unknown')}]"
         )
     return job, time.monotonic() - started
+
+
+def see_through(client: Client, job: Job, on_progress: Callable[[Job], None]) -> Job:
+    """Wait for a job's end, and leave none behind where the demonstration is interrupted."""
+    try:
+        return client.wait(job.id, on_progress)
+    except (KeyboardInterrupt, SystemExit):
+        # Jobs survive a stop of the service, and the next demonstration would have to finish this one.
+        with suppress(ClientError):
+            client.cancel(job.id)
+        raise
 
 
 def collect(

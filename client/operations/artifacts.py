@@ -40,6 +40,11 @@ class ArtifactOperations:
         path: Path,
         *,
         diameter_px: float | None = None,
+        method: str | None = None,
+        canvas_px: int | None = None,
+        scale: float | None = None,
+        background: str | None = None,
+        prediction_type: str | None = None,
         licence: str | None = None,
         description: str | None = None,
         on_progress: Callable[[int], None] | None = None,
@@ -50,16 +55,28 @@ class ArtifactOperations:
         ----------
         path
             A safetensors file or an official checkpoint: Cellpose's for a segmenter, torchvision's
-            ResNet-18 for a classifier, of which it is a starting point for a training.
+            ResNet-18 for a classifier, of which it is a starting point for a training, BBDM's or
+            CycleGAN's for a generator.
         diameter_px
             For a segmenter: mean object diameter in the images of its training, where the file does not
             say.
+        method, prediction_type
+            For a generator: ``bbdm`` or ``cyclegan``, and what a Brownian Bridge predicts, where the file
+            does not tell.
+        canvas_px, scale, background
+            For a generator: side of the pictures of its training, their pixels per image pixel, and what
+            became of pixels off the mask (``zero`` or ``keep``). No file tells these.
         on_progress
             Called with the bytes sent.
         """
         told = {
             "name": name,
             "diameter_px": diameter_px,
+            "method": method,
+            "canvas_px": canvas_px,
+            "scale": scale,
+            "background": background,
+            "prediction_type": prediction_type,
             "licence": licence,
             "description": description,
         }

@@ -25,10 +25,10 @@ class CropOperations:
     def crops(self, **filters: Any) -> Iterator[Crop]:
         """Crops, oldest first, or as `sort` says.
 
-        Filters are those of ``GET /v1/crops``: `image`, `job`, `sample`, `origin`, `class`,
-        `predicted_class`, `min_probability`, `max_probability`, `classifier`, `dataset`, `annotated`, and
-        `sort` (``-probability`` is the most suspicious first). A filter whose name is a word of Python
-        takes an underscore (`class_`); None is left out.
+        Filters are those of ``GET /v1/crops``: `image`, `job`, `sample`, `origin`, `source_crop`,
+        `class`, `predicted_class`, `min_probability`, `max_probability`, `classifier`, `dataset`,
+        `annotated`, and `sort` (``-probability`` is the most suspicious first). A filter whose name is a
+        word of Python takes an underscore (`class_`); None is left out.
         """
         return list_all(
             self.transport, Crop, "v1/crops", **{name.rstrip("_"): value for name, value in filters.items()}

@@ -22,6 +22,7 @@ from client.records.crops import (
     Suggestion,
 )
 from client.records.datasets import Dataset, DatasetItem
+from client.records.generation import Quality, Synthetic
 from client.records.images import Batch, BatchItem, Image, ImageFile, ItemError
 from client.records.jobs import TERMINAL_STATUSES, Job, JobItem, Progress
 from client.records.system import Health, PartHealth
@@ -52,7 +53,9 @@ __all__ = [
     "PredictedCrop",
     "Prediction",
     "Progress",
+    "Quality",
     "Reason",
     "Record",
     "Suggestion",
+    "Synthetic",
 ]

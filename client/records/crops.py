@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from client.records.base import Record
+from client.records.generation import Synthetic
 
 CropClass = Literal["normal", "aberration", "excluded"]
 CropOrigin = Literal["segmented", "imported", "generated"]
@@ -36,6 +37,8 @@ class Crop(Record):
         The newest prediction; `probability` is that of an aberration.
     predictions
         What every classifier said, newest last.
+    synthetic
+        How a generated crop was made; None for real ones.
     """
 
     id: str
@@ -55,6 +58,7 @@ class Crop(Record):
     predicted_class: str | None = None
     probability: float | None = None
     predictions: tuple[Prediction, ...] = ()
+    synthetic: Synthetic | None = None
 
 
 # A table has an empty cell where JSON has null.

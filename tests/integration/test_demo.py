@@ -33,6 +33,16 @@ def start(data_dir: Path) -> subprocess.Popen[str]:
     )
 
 
+def output_of(demo: subprocess.Popen[str]) -> str:
+    """What a demonstration said until its end; one that takes too long is stopped, and nothing stays."""
+    try:
+        return demo.communicate(timeout=PATIENCE_S)[0]
+    except subprocess.TimeoutExpired:
+        demo.terminate()
+        demo.communicate(timeout=PATIENCE_S)
+        raise
+
+
 def running_below(data_dir: Path) -> list[str]:
     """Processes that work on a folder."""
     found = []
@@ -48,9 +58,9 @@ class TestDemo:
     def test_shows_chromosomes_twice_in_a_row(self, tmp_path: Path) -> None:
         """Table, page and pictures are there both times, and nothing is left running."""
         data_dir = tmp_path / "demo data"
-        first, _ = start(data_dir).communicate(timeout=PATIENCE_S)
+        first = output_of(start(data_dir))
         again = start(data_dir)
-        second, _ = again.communicate(timeout=PATIENCE_S)
+        second = output_of(again)
         page = (data_dir / "report" / "index.html").read_text(encoding="utf-8")
 
         assert again.returncode == 0, second
@@ -77,7 +87,7 @@ class TestDemo:
             time.sleep(0.05)
 
         demo.send_signal(signal.SIGINT)
-        output, _ = demo.communicate(timeout=PATIENCE_S)
+        output = output_of(demo)
 
         assert demo.returncode == 130, output
         assert running_below(data_dir) == []
