@@ -66,7 +66,7 @@ def read_checkpoint(content: bytes) -> dict[str, Any]:
     except _UNREADABLE as error:
         raise WeightsError("Neither safetensors nor a PyTorch checkpoint of plain tensors.") from error
     if not isinstance(state, dict):
-        raise WeightsError("The checkpoint is not a dictionary.")
+        raise WeightsError("The checkpoint is not a plain dictionary.")
     return state
 
 

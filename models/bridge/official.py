@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import safetensors.torch
@@ -22,6 +23,7 @@ from models.bridge.network import IMAGE_CHANNELS, OFFICIAL_GROUPS, UNet, UNetCon
 from models.bridge.scheduler import BrownianBridge
 from models.state_files import WeightsError, read_checkpoint, read_metadata
 
+_UNTOLD: Final = "bridge"
 PREFIX: Final = "denoise_fn."
 _TOLERANCE = 1e-5
 DEFAULT_HEAD_CHANNELS: Final = 64
@@ -45,11 +47,17 @@ def to_safetensors(
     }
     tensors |= {name: torch.from_numpy(values).float() for name, values in schedule_of(bridge).items()}
     untold = {
-        "head_channels": str(config.head_channels),
-        "norm_groups": str(config.norm_groups),
+        "head_channels": config.head_channels,
+        "norm_groups": config.norm_groups,
         "prediction_type": bridge.prediction_type,
     }
-    return safetensors.torch.save(tensors, metadata=untold)
+    # One text: safetensors writes several in any order, and the same weights must be the same bytes.
+    return safetensors.torch.save(tensors, metadata={_UNTOLD: json.dumps(untold)})
+
+
+def _untold(content: bytes) -> dict[str, Any]:
+    """What `to_safetensors` wrote beside the tensors; nothing for other files."""
+    return dict(json.loads(read_metadata(content).get(_UNTOLD, "{}")))
 
 
 def to_checkpoint(weights: bytes) -> bytes:
@@ -60,7 +68,7 @@ def to_checkpoint(weights: bytes) -> bytes:
     WeightsError
         The official code has no such network: its groups of normalisation are 32.
     """
-    groups = int(read_metadata(weights).get("norm_groups", OFFICIAL_GROUPS))
+    groups = int(_untold(weights).get("norm_groups", OFFICIAL_GROUPS))
     if groups != OFFICIAL_GROUPS:
         raise WeightsError(
             f"This network normalises in {groups} groups, the official code always in {OFFICIAL_GROUPS}; "
@@ -99,7 +107,7 @@ def from_bytes(content: bytes, head_channels: int | None = None) -> tuple[UNet, 
         raise WeightsError("The checkpoint's 'model' is not a dictionary of tensors.")
     averages = checkpoint.get("ema")
     state = _unet_state(averages if isinstance(averages, Mapping) and averages else model)
-    untold = read_metadata(content)
+    untold = _untold(content)
     bridge = _bridge_of(model, untold.get("prediction_type", "grad"))
     heads = int(untold["head_channels"]) if "head_channels" in untold else head_channels
     net = UNet(_config_of(state, heads, int(untold.get("norm_groups", OFFICIAL_GROUPS))))

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from models.bridge.network import OFFICIAL_GROUPS
+
 FEW_ABERRATIONS = 200
 MAX_GROUPS = 60
 _SPLIT_NAMES: Final = MappingProxyType({"val": "validation", "left_out": "left-out groups"})
@@ -252,7 +254,9 @@ def _use(manifest: Mapping[str, Any]) -> str:
         f"```json\n{json.dumps(body)}\n```",
     ]
     module = _EXPORT.get(str(manifest.get("method")))
-    if module:
+    network: Mapping[str, Any] = manifest.get("network") or {}
+    # The official code has one number of groups, and no option for another.
+    if module and network.get("norm_groups", OFFICIAL_GROUPS) == OFFICIAL_GROUPS:
         parts += [
             "For the official code, which reads a PyTorch checkpoint of the same names:",
             f"```\npython -m {module} weights.safetensors checkpoint.pth\n```",
