@@ -28,9 +28,9 @@ from models.generation.sources import Sources
 from models.quality.report import CropSet
 
 WAYS = (
-    *(Sampling("dbim", steps, order=2) for steps in (5, 10, 20, 50)),
-    *(Sampling("dbim", steps, order=1) for steps in (5, 10, 20)),
-    *(Sampling("dbim", steps, order=3) for steps in (10, 20)),
+    *(Sampling("dbim", steps, order=2) for steps in (5, 10, 15, 20, 50)),
+    *(Sampling("dbim", steps, order=1) for steps in (10, 15)),
+    *(Sampling("dbim", steps, order=3) for steps in (10, 15, 20)),
     *(Sampling("bbdm", steps) for steps in (10, 20, 50, 200)),
 )
 

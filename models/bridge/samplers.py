@@ -104,7 +104,7 @@ def _dbim(
     sampling: Sampling, bridge: BrownianBridge, denoise: Denoise, y: torch.Tensor, noise: Noise
 ) -> torch.Tensor:
     """One random step, then the probability flow by exponential integrators in λ = log(b / c)."""
-    timesteps = bridge.even_timesteps(sampling.steps)
+    timesteps = bridge.cosine_timesteps(sampling.steps)
     steps = list(itertools.pairwise(timesteps))
     t, n = steps[0]
     x0_hat = denoise(y, t)

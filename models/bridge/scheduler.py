@@ -76,20 +76,25 @@ class BrownianBridge:
         walked = torch.arange(last, 1, step=-(last / (num_inference_steps - 2))).long().tolist()
         return [*walked, 1, 0]
 
-    def even_timesteps(self, num_inference_steps: int) -> list[int]:
-        """Times from T - 1 to 0, evenly spaced: few steps have none to spare for both 1 and 0.
+    def cosine_timesteps(self, num_inference_steps: int) -> list[int]:
+        """Times from T - 1 to 0, closer to each other towards both ends, where the bridge changes fastest.
+
+        Not the official code's list of that name, which is broken.
 
         Raises
         ------
         ValueError
             Fewer than 2 steps, or more than T.
         """
-        if not 2 <= num_inference_steps <= self.num_train_timesteps:  # noqa: PLR2004 - both ends
-            raise ValueError(
-                f"num_inference_steps is {num_inference_steps}; use 2 to {self.num_train_timesteps}."
-            )
-        last = self.num_train_timesteps - 1
-        return [round(time) for time in np.linspace(last, 0, num_inference_steps)]
+        count, last = num_inference_steps, self.num_train_timesteps - 1
+        if not 2 <= count <= self.num_train_timesteps:  # noqa: PLR2004 - both ends
+            raise ValueError(f"num_inference_steps is {count}; use 2 to {self.num_train_timesteps}.")
+        times = [last]
+        for index in range(1, count):
+            wished = round(last * (1.0 + math.cos(math.pi * index / (count - 1))) / 2.0)
+            # Where there are many, no time may come twice, and enough must be left for the rest.
+            times.append(max(min(wished, times[-1] - 1), count - 1 - index))
+        return times
 
     def add_noise(
         self, x0: torch.Tensor, y: torch.Tensor, noise: torch.Tensor, t: torch.Tensor

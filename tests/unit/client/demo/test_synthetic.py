@@ -96,7 +96,7 @@ class TestMakeSynthetic:
             (
                 BRIDGE,
                 {
-                    "crop_ids": [f"c{n}" for n in range(6)],
+                    "crop_ids": [f"c{n}" for n in range(8)],
                     "generator": "bridge/2",
                     "sampler": "dbim",
                     "steps": 10,

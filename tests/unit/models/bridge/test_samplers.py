@@ -132,7 +132,7 @@ class TestDbim:
             return torch.tanh(1.5 * x_t + 0.3 * np.sin(BRIDGE.m[t] * 3))
 
         y = normal(8, 1, 4, 4, seed=2)
-        start = BRIDGE.even_timesteps(steps)[1]
+        start = BRIDGE.cosine_timesteps(steps)[1]
         noise = normal(8, 1, 4, 4, seed=3)
         x0_hat = denoise(y, 999)
         begin = (1 - BRIDGE.m[start]) * x0_hat + BRIDGE.m[start] * y
@@ -153,7 +153,7 @@ class TestDbim:
             return x0_hat
 
         sample(Sampling("dbim", 6, order=1), BRIDGE, denoise, y, lambda: x_t)
-        for index, (t, n) in enumerate(itertools.pairwise(BRIDGE.even_timesteps(6))):
+        for index, (t, n) in enumerate(itertools.pairwise(BRIDGE.cosine_timesteps(6))):
             if index:
                 expected = BRIDGE.step(x0_hat, seen[index], y, (t, n), eta=0.0)
 

@@ -52,14 +52,21 @@ class TestTimesteps:
         assert (999, 0) == (times[0], times[-1])
         assert sorted(set(times), reverse=True) == times
 
-    @pytest.mark.parametrize("steps", [2, 5, 10, 1000])
-    def test_even_ones_are_as_many_as_asked_for(self, steps: int) -> None:
-        """Few steps lie as far from each other as they can."""
-        times = BrownianBridge().even_timesteps(steps)
-        gaps = -np.diff(times)
+    @pytest.mark.parametrize("steps", [2, 5, 10, 100, 999, 1000])
+    def test_cosine_ones_are_as_many_as_asked_for(self, steps: int) -> None:
+        """From the last to zero, none twice, however many there are."""
+        times = BrownianBridge().cosine_timesteps(steps)
 
         assert steps == len(times)
-        assert gaps.max() - gaps.min() <= 1
+        assert (999, 0) == (times[0], times[-1])
+        assert np.diff(times).max() < 0
+
+    def test_cosine_ones_are_dense_at_both_ends(self) -> None:
+        """Steps are short where the bridge changes fastest, and alike from either end."""
+        gaps = -np.diff(BrownianBridge().cosine_timesteps(15))
+
+        assert gaps[0] < 0.2 * gaps[7]
+        assert 1 >= np.abs(gaps - gaps[::-1]).max()
 
     @pytest.mark.parametrize("steps", [0, 1, 1001])
     def test_refuses_too_few_and_too_many(self, steps: int) -> None:
@@ -67,7 +74,7 @@ class TestTimesteps:
         with pytest.raises(ValueError, match="use 3 to 1000"):
             BrownianBridge().timesteps(steps)
         with pytest.raises(ValueError, match="use 2 to 1000"):
-            BrownianBridge().even_timesteps(steps)
+            BrownianBridge().cosine_timesteps(steps)
 
 
 @pytest.mark.parametrize("prediction_type", TYPES)
