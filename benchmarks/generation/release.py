@@ -86,7 +86,7 @@ def recipe(steps: int) -> BridgeConfig:
         warmup_steps=100,
         ema=EmaConfig(decay=0.995, start_step=int(0.3 * steps), every=max(1, round(0.0004 * steps))),
         record_every=20,
-        sampling=Sampling("dbim", 15, order=2),
+        sampling=Sampling("dbim", 15, order=3),
     )
 
 

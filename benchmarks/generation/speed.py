@@ -36,7 +36,7 @@ from services.crops.canvases import canvases_of
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 BATCH = 8
-OURS = Sampling("dbim", 15, order=2)
+OURS = Sampling("dbim", 15, order=3)
 _EMA_EVERY = 16
 
 

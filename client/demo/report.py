@@ -92,7 +92,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class SyntheticCard:
-    """What one generator made, or why it made nothing."""
+    """What one generator made, or why it made nothing; `limits` are those that its manifest tells."""
 
     ref: str
     how: str
@@ -100,6 +100,7 @@ class SyntheticCard:
     seconds: float | None
     strip: Embedded | None
     trouble: str
+    limits: tuple[str, ...]
 
 
 def write_report(result: DemoResult, notice: str, started: datetime) -> Path:
@@ -226,6 +227,7 @@ def _synthetic_card(made: SyntheticResult) -> SyntheticCard:
         seconds=made.job.run_s,
         strip=None if made.strip is None else strip(made.strip),
         trouble=str((made.job.error or {}).get("detail") or "no reason was given"),
+        limits=tuple(map(str, made.generator.manifest.get("limits") or ())),
     )
 
 

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,7 +69,7 @@ class DemoService:
             "PORT": str(self.port),
             "DATA_DIR": str(self.data_dir.resolve()),
         }
-        with self.log.open("wb") as log:
+        with self.log.open("wb") as log, postponed_signals() as came:
             self._process = subprocess.Popen(  # noqa: S603 - the command is our own constant
                 self.command,
                 cwd=self.root,
@@ -78,6 +80,8 @@ class DemoService:
                 # Ctrl-C in the terminal is for us; the service is then told by `stop`, in order.
                 start_new_session=True,
             )
+            if came:
+                self.stop()
         return self
 
     def __exit__(
@@ -132,6 +136,27 @@ class DemoService:
                 return "".join(deque(stream, maxlen=lines)).rstrip()
         except OSError:
             return ""
+
+
+@contextmanager
+def postponed_signals() -> Iterator[list[int]]:
+    """Let signals that end the demonstration wait until the block is left; the list has those that came.
+
+    On a busy machine a process is started in seconds, and nobody knows its id before: who leaves then
+    leaves it running.
+    """
+    came: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield came
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def free_port() -> int:

@@ -66,7 +66,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = MappingProxyType
                 "ema_every": 1,
                 "sampler": "dbim",
                 "sampler_steps": 15,
-                "sampler_order": 2,
+                "sampler_order": 3,
                 "eta": 1.0,
                 "sample_steps": 15,
             },

@@ -16,8 +16,9 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300.0
-# Somebody may have taken the classifier out of a checkout; the demonstration then says so.
+# Somebody may have taken networks out of a checkout; the demonstration then does without.
 SHIPS_CLASSIFIER = (ROOT / "models" / "weights" / "classifier_translocation.json").is_file()
+SHIPS_BRIDGE = (ROOT / "models" / "weights" / "generator_bridge.json").is_file()
 
 
 def start(data_dir: Path) -> subprocess.Popen[str]:
@@ -72,6 +73,7 @@ class TestDemo:
         assert ("Nothing was classified." in page) is not SHIPS_CLASSIFIER
         assert ("not a medical device" in page.lower()) is SHIPS_CLASSIFIER
         assert "12 synthetic translocations by painted/1: no findings" in second
+        assert ("8 synthetic translocations by bridge/1: no findings" in second) is SHIPS_BRIDGE
         assert "None of these chromosomes exists." in page
         assert (data_dir / "report" / "synthetic" / "generator_1.png").is_file()
         assert "http://" not in page

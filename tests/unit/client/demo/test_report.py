@@ -113,7 +113,11 @@ def synthetic(result: DemoResult) -> DemoResult:
     strip = result.folder / "strip.png"
     strip.write_bytes(png(120, 60))
     painted = ArtifactVersion(
-        kind="generator", name="painted", version=1, sha256="d00d", manifest={"method": "painted"}
+        kind="generator",
+        name="painted",
+        version=1,
+        sha256="d00d",
+        manifest={"method": "painted", "limits": ["Knows <four> colours."]},
     )
     rival = ArtifactVersion(kind="generator", name="rival", version=4, manifest={"method": "cyclegan"})
     broken = job("job_3", "failed", error={"code": "x", "detail": "Too <large>."}, result=None)
@@ -259,6 +263,7 @@ class TestWriteReport:
             "no number on this page counts them, and no result of a sample ever does",
             "By painted/1: a second chromosome's colour is painted",
             "12 crops in 2.0 s.",
+            "Knows <four> colours.",
             "painted, version 1",
             "d00d",
             "By rival/4: a CycleGAN",
