@@ -37,7 +37,7 @@ class PlainTraining:
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
-        return float(loss)
+        return float(loss.detach())
 
     @torch.no_grad()
     def update_average(self) -> None:

@@ -147,7 +147,7 @@ def postponed_signals() -> Iterator[list[int]]:
     """
     came: list[int] = []
     previous = {
-        number: signal.signal(number, lambda number, _: came.append(number))
+        number: signal.signal(number, lambda late, _: came.append(late))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
@@ -155,8 +155,8 @@ def postponed_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    for number in came:
-        signal.raise_signal(number)
+    for late in came:
+        signal.raise_signal(late)
 
 
 def free_port() -> int:

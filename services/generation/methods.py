@@ -19,7 +19,7 @@ OWN_PARAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 _USUAL_SAMPLING: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "bbdm": {"steps": 200, "eta": 1.0, "order": 2},
-        "dbim": {"steps": 15, "eta": 1.0, "order": 2},
+        "dbim": {"steps": 15, "eta": 1.0, "order": 3},
     }
 )
 _WITHOUT_NOISE: Final = ("cyclegan",)
