@@ -108,4 +108,4 @@ class TestSamplingOf:
         """With the other sampler its own usual steps count, not those that the manifest says."""
         sampling = sampling_of(version("bbdm"), GenerationParams(sampler="dbim"))
 
-        assert {"sampler": "dbim", "steps": 15, "eta": 1.0, "order": 2} == sampling
+        assert {"sampler": "dbim", "steps": 15, "eta": 1.0, "order": 3} == sampling
