@@ -149,6 +149,7 @@ def postponed_signals() -> Iterator[list[int]]:
     previous = {
         number: signal.signal(number, lambda late, _: came.append(late))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN  # as `nohup` does; it ends nobody
     }
     try:
         yield came

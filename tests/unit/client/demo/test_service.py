@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from client.demo.service import DemoService, ServiceStartError, free_port
+from client.demo.service import DemoService, ServiceStartError, free_port, postponed_signals
 
 READY = """
 import http.server, os, signal, sys
@@ -22,6 +24,15 @@ http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).s
 def service(tmp_path: Path, program: str, **options: bool) -> DemoService:
     """A service whose process is a few lines of Python."""
     return DemoService(tmp_path, tmp_path / "var demo", command=(sys.executable, "-c", program), **options)
+
+
+class Interrupting(os.PathLike[str]):
+    """A program whose name is asked for while it is being started; then Ctrl-C comes."""
+
+    def __fspath__(self) -> str:
+        """Name it, and interrupt."""
+        signal.raise_signal(signal.SIGINT)
+        return sys.executable
 
 
 def fail_within(started: DemoService) -> None:
@@ -52,6 +63,15 @@ class TestDemoService:
 
         assert started._process.returncode == 0
 
+    def test_stops_what_was_being_started(self, tmp_path: Path) -> None:
+        """Ctrl-C that comes before the process is known does not leave it behind."""
+        started = DemoService(tmp_path, tmp_path / "var", command=(Interrupting(), "-c", READY), keep=True)
+
+        with pytest.raises(KeyboardInterrupt), started:
+            pytest.fail("It must not begin.")
+
+        assert started._process.returncode is not None
+
     def test_leaves_the_service_on_request(self, tmp_path: Path) -> None:
         """With --keep it goes on, and its process id is known."""
         with service(tmp_path, READY, keep=True) as started:
@@ -79,6 +99,35 @@ class TestDemoService:
             started.wait_ready(0.3)
 
         assert started._process.returncode is not None
+
+
+class TestPostponedSignals:
+    def test_wait_until_the_block_is_left(self) -> None:
+        """Inside they are noted; then they do what they would have done."""
+        with pytest.raises(KeyboardInterrupt), postponed_signals() as came:
+            signal.raise_signal(signal.SIGINT)
+
+        assert [signal.SIGINT] == came
+
+    def test_handlers_are_put_back(self) -> None:
+        """Whatever happens inside."""
+        before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+        with pytest.raises(ValueError, match="x"), postponed_signals():
+            raise ValueError("x")
+
+        assert before == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+    def test_what_is_ignored_stays_so(self) -> None:
+        """A demonstration under `nohup` goes on when its terminal is closed."""
+        previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            with postponed_signals() as came:
+                signal.raise_signal(signal.SIGHUP)
+        finally:
+            signal.signal(signal.SIGHUP, previous)
+
+        assert [] == came
 
 
 class TestFreePort:
