@@ -1,7 +1,8 @@
-"""Which floating-point format a training computes in."""
+"""Which floating-point format networks compute in, and what keeps their results the same bits."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, get_args
 
 import torch
@@ -30,3 +31,10 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
         torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch has no public name for it
     )
     return torch.bfloat16 if precision == "bfloat16" or native else None
+
+
+def same_bits(device: torch.device) -> AbstractContextManager[None]:
+    """On CUDA: no kernels chosen by timing, and float32 that is float32. Nothing elsewhere."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

@@ -8,6 +8,7 @@ import json
 import pickle
 import struct
 import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import safetensors.torch
@@ -78,6 +79,11 @@ def read_metadata(content: bytes) -> dict[str, str]:
         return dict(header.get("__metadata__", {}))
     except (ValueError, AttributeError, TypeError):
         return {}
+
+
+def under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Entries whose names start with a prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def sha256_of(content: bytes) -> str:

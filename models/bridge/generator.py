@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +18,7 @@ from models.classification.preprocessing import Preprocessing
 from models.generation.errors import GenerationError
 from models.generation.pairs import source_of, to_bytes, to_signed
 from models.generation.sources import Sources
-from models.precision import autocast_dtype
+from models.precision import autocast_dtype, same_bits
 from models.state_files import WeightsError, sha256_of
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ class BridgeGenerator:
             )
         generated = np.zeros_like(sources.canvases)
         generators = sources.generators()
-        with torch.inference_mode(), _same_bits(self.device):
+        with torch.inference_mode(), same_bits(self.device):
             for start in range(0, len(sources), self._batch):
                 part = slice(start, start + self._batch)
                 generated[part] = self._walk(sources.canvases[part], generators[part], check)
@@ -178,10 +177,3 @@ class BridgeGenerator:
         if not bool(torch.isfinite(images).all()):
             raise GenerationError("The network's pictures are not finite; its weights are damaged.")
         return to_bytes(images)
-
-
-def _same_bits(device: torch.device) -> AbstractContextManager[None]:
-    """On CUDA: no kernels chosen by timing, and float32 that is float32."""
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

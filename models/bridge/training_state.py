@@ -9,6 +9,8 @@ import numpy as np
 import safetensors.torch
 import torch
 
+from models.state_files import under
+
 if TYPE_CHECKING:
     from models.bridge.training import BridgeTrainer
 
@@ -42,10 +44,10 @@ def unpack(trainer: BridgeTrainer, content: bytes) -> None:
     trainer.history = told["history"]
     trainer.since_record = (told["since_record"][0], told["since_record"][1])
     trainer.micro_batch = told["micro_batch"]
-    trainer.net.load_state_dict(_under("net.", tensors))
-    for name, tensor in _under("ema.", tensors).items():
+    trainer.net.load_state_dict(under("net.", tensors))
+    for name, tensor in under("ema.", tensors).items():
         trainer.average.shadow[name].copy_(tensor)
-    _restore_optimiser(trainer.optimiser, _under("adam.", tensors), told["learning_rate"])
+    _restore_optimiser(trainer.optimiser, under("adam.", tensors), told["learning_rate"])
     for name, value in told["plateau"].items():
         setattr(trainer.plateau, name, value)
 
@@ -64,7 +66,3 @@ def _restore_optimiser(
     for group in state["param_groups"]:
         group["lr"] = learning_rate
     optimiser.load_state_dict(state)
-
-
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}

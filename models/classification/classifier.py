@@ -8,7 +8,6 @@ device, or another version of torch, agrees to about 1e-4.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -18,11 +17,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.classification import network
 from models.classification.preprocessing import Preprocessing, PreprocessingError
+from models.precision import same_bits
 from models.state_files import WeightsError, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -166,7 +165,7 @@ class Classifier:
             )
         logits = np.empty((len(canvases), len(CLASSES)), np.float32)
         embeddings = np.empty((len(canvases), network.NUM_FEATURES), np.float32)
-        with torch.inference_mode(), _same_bits(self.device):
+        with torch.inference_mode(), same_bits(self.device):
             for start in range(0, len(canvases), self._batch):
                 part = canvases[start : start + self._batch]
                 features, scored = self._run(part)
@@ -254,10 +253,3 @@ def _block(net: torch.nn.Module) -> None:
         for name, child in list(parent.named_children()):
             if isinstance(child, torch.nn.Conv2d):
                 setattr(parent, name, _BlockedConv2d(child))
-
-
-def _same_bits(device: torch.device) -> AbstractContextManager[None]:
-    """On CUDA: no kernels chosen by timing, and float32 that is float32."""
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

@@ -22,6 +22,7 @@ from models.classification.augmentation import Augmentation, EpochDraws, augment
 from models.classification.classifier import Classifier, ClassifierSpec
 from models.classification.training_set import LabelledCanvases, class_weights
 from models.precision import autocast_dtype
+from models.state_files import under
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,10 +185,10 @@ class ClassifierTrainer:
             for row in tensors.pop("history").tolist()
         ]
         self.best_epoch = int(tensors.pop("best_epoch"))
-        self.net.load_state_dict(_under("net.", tensors))
-        self._best_state = _under("best.", tensors) or None
+        self.net.load_state_dict(under("net.", tensors))
+        self._best_state = under("best.", tensors) or None
         optimiser_state = self._optimiser.state_dict()
-        for key, tensor in _under("adam.", tensors).items():
+        for key, tensor in under("adam.", tensors).items():
             index, name = key.split(".", 1)
             optimiser_state["state"].setdefault(int(index), {})[name] = self._laid_out(tensor)
         self._optimiser.load_state_dict(optimiser_state)
@@ -260,7 +261,3 @@ class ClassifierTrainer:
         if (record.val_average_precision or 0.0) > max(earlier, default=-1.0):
             self.best_epoch = self.epoch
             self._best_state = {name: t.detach().cpu().clone() for name, t in self.net.state_dict().items()}
-
-
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}

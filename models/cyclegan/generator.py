@@ -8,7 +8,6 @@ number of threads. There is no noise: a source always gives the same picture.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from models.classification.preprocessing import Preprocessing
 from models.cyclegan import network
 from models.generation.errors import GenerationError
 from models.generation.pairs import source_of, to_bytes, to_signed
+from models.precision import same_bits
 from models.state_files import WeightsError, read_state, sha256_of
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def translate(
     """Let a network that lies on a device translate DAPI, in float32; see `CycleganGenerator.generate`."""
     size = BATCH_ON_CUDA if device.type == "cuda" else BATCH_ON_CPU
     made = np.zeros_like(sources.canvases)
-    with torch.inference_mode(), _same_bits(device):
+    with torch.inference_mode(), same_bits(device):
         for start in range(0, len(sources), size):
             check()
             part = sources.canvases[start : start + size]
@@ -136,10 +136,3 @@ def translate(
                 raise GenerationError("The network's pictures are not finite; its weights are damaged.")
             made[start : start + len(part)] = to_bytes(images)
     return made * sources.masks[:, None]
-
-
-def _same_bits(device: torch.device) -> AbstractContextManager[None]:
-    """On CUDA: no kernels chosen by timing, and float32 that is float32."""
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

@@ -23,6 +23,7 @@ from models.cyclegan.losses import CycleganNetworks, GeneratorLosses, discrimina
 from models.cyclegan.pool import ImagePool
 from models.generation.sources import DAPI, Sources
 from models.precision import autocast_dtype
+from models.state_files import under
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,10 +159,10 @@ class CycleganTrainer:
     def resume(self, content: bytes) -> None:
         """Continue from the bytes of `checkpoint`, made with the same data and configuration."""
         tensors = safetensors.torch.load(content)
-        self._nets.load_state_dict(_under("net.", tensors))
+        self._nets.load_state_dict(under("net.", tensors))
         for kind, optimiser in self._optimisers.items():
             state = optimiser.state_dict()
-            for key, tensor in _under(f"{kind}.", tensors).items():
+            for key, tensor in under(f"{kind}.", tensors).items():
                 index, name = key.split(".", 1)
                 state["state"].setdefault(int(index), {})[name] = self._laid_out(tensor)
             optimiser.load_state_dict(state)
@@ -258,7 +259,3 @@ def _watched(canvases: NDArray[np.uint8]) -> Sources:
     rows = np.linspace(0, len(canvases) - 1, min(NUM_WATCHED, len(canvases))).astype(np.int64)
     chosen = canvases[rows]
     return Sources(chosen, chosen[:, DAPI] > 0, [str(row) for row in rows], [0] * len(rows))
-
-
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from services.pipelines.card_text import MAX_GROUPS, cell, line, listed, quote, split_name
+
 FEW_ABERRATIONS = 30
-MAX_GROUPS = 60
-_SPLIT_NAMES = {"val": "validation", "left_out": "left-out groups"}
 _FIGURES = (
     ("precision", "precision"),
     ("recall", "recall"),
@@ -50,15 +50,15 @@ def _head(manifest: Mapping[str, Any], *, trained: bool) -> str:
         else "Weights of a ResNet-18 (He et al., CVPR 2016) to start a training from. They were uploaded, "
         "know nothing about chromosomes, and cannot classify."
     )
-    facts = [f"Licence: {_line(manifest.get('licence') or 'not stated')}."]
+    facts = [f"Licence: {line(manifest.get('licence') or 'not stated')}."]
     if manifest.get("parents"):
-        facts.append(f"Made from: {', '.join(_line(parent) for parent in manifest['parents'])}.")
+        facts.append(f"Made from: {', '.join(line(parent) for parent in manifest['parents'])}.")
     if manifest.get("weights_sha256"):
         facts.append(f"SHA-256 of the weights: `{manifest['weights_sha256']}`.")
     return "\n\n".join(
         part
         for part in (
-            f'# Classifier "{_line(manifest.get("name", "unnamed"))}"',
+            f'# Classifier "{line(manifest.get("name", "unnamed"))}"',
             what,
             str(manifest.get("description") or "").strip(),
             " ".join(facts),
@@ -88,7 +88,7 @@ def _input_output(manifest: Mapping[str, Any]) -> str:
         f"{_number(calibration.get('threshold'))} on.{flips}"
     )
     defaults = [
-        f"The {name} was not fitted: {_line(calibration[f'{name}_reason'])}"
+        f"The {name} was not fitted: {line(calibration[f'{name}_reason'])}"
         for name in ("temperature", "threshold")
         if calibration.get(f"{name}_reason")
     ]
@@ -101,7 +101,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
         return ""
     parts = [
         "## Data",
-        f"Data set `{_line(dataset.get('name'))}/{_line(dataset.get('version'))}`"
+        f"Data set `{line(dataset.get('name'))}/{line(dataset.get('version'))}`"
         + (f", content SHA-256 `{dataset['sha256']}`" if dataset.get("sha256") else "")
         + ". Groups (slides or subjects) lie in one split each.",
     ]
@@ -110,12 +110,10 @@ def _data(manifest: Mapping[str, Any]) -> str:
         parts.append(f"Learnt from {training['normal']} normal and {training['aberration']} aberrant crops.")
     groups = {"train": training.get("groups") or (), **(manifest.get("held_out_groups") or {})}
     parts.append(
-        "\n".join(f"- {_split_name(split)}: {_listed(names)}" for split, names in groups.items() if names)
+        "\n".join(f"- {split_name(split)}: {listed(names)}" for split, names in groups.items() if names)
     )
     if manifest.get("notice"):
-        parts.append(
-            "The weights derive from these data; their notice:\n\n" + _quote(str(manifest["notice"]))
-        )
+        parts.append("The weights derive from these data; their notice:\n\n" + quote(str(manifest["notice"])))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -125,7 +123,7 @@ def _training(manifest: Mapping[str, Any]) -> str:
     given = {key: value for key, value in parameters.items() if value not in (None, "", [])}
     parts = ["## Training"]
     told = [
-        f"{label}: {_line(training[key])}"
+        f"{label}: {line(training[key])}"
         for key, label in (
             ("kept_seed", "seed"),
             ("kept_epoch", "epoch kept"),
@@ -155,11 +153,11 @@ def _figures(manifest: Mapping[str, Any]) -> Iterator[str]:
         "several colour views has one score, the mean log-odds of its crops. AP is average precision."
     )
     for split, evaluation in evaluations.items():
-        yield _split_section(_split_name(split), evaluation)
+        yield _split_section(split_name(split), evaluation)
     seeds: Mapping[str, Mapping[str, Any]] = manifest.get("seeds") or {}
     rows = [
         [
-            _cell(_split_name(split)),
+            cell(split_name(split)),
             unit,
             *(_spread(summary[unit].get(key)) for key, _ in _FIGURES),
         ]
@@ -220,7 +218,7 @@ def _split_section(name: str, evaluation: Mapping[str, Any]) -> str:
 def _groups_table(groups: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         [
-            _cell(row["group"]),
+            cell(row["group"]),
             str(row["count"]),
             str(row["aberrations"]),
             *(_number(row[key]) for key in ("precision", "recall", "average_precision")),
@@ -246,7 +244,7 @@ def _limits(manifest: Mapping[str, Any], *, trained: bool) -> str:
         found = evaluation["chromosomes"]["aberrations"]
         if found < FEW_ABERRATIONS:
             points.append(
-                f"{_split_name(split).capitalize()} holds {found} aberrant "
+                f"{split_name(split).capitalize()} holds {found} aberrant "
                 f"chromosome{'' if found == 1 else 's'}: its figures are coarse."
             )
     if trained:
@@ -256,11 +254,11 @@ def _limits(manifest: Mapping[str, Any], *, trained: bool) -> str:
         )
     points += [str(point).strip() for point in manifest.get("limits") or ()]
     points.append("Not a medical device. A cytogeneticist decides.")
-    return "## Limits\n\n" + "\n".join(f"- {_line(point)}" for point in points)
+    return "## Limits\n\n" + "\n".join(f"- {line(point)}" for point in points)
 
 
 def _use(manifest: Mapping[str, Any], *, trained: bool) -> str:
-    name = _line(manifest.get("name", "unnamed"))
+    name = line(manifest.get("name", "unnamed"))
     body = (
         {"kind": "classification", "sample": "S-1", "classifier": f"{name}/1"}
         if trained
@@ -280,7 +278,7 @@ def _evaluations(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
 def _interval(figure: Mapping[str, Any]) -> str:
@@ -297,26 +295,3 @@ def _spread(spread: Mapping[str, Any] | None) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"  # noqa: RUF001 - nothing to tell
-
-
-def _split_name(split: str) -> str:
-    return _line(_SPLIT_NAMES.get(split, split))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_GROUPS} more" if len(names) > MAX_GROUPS else ""
-    return ", ".join(_line(name) for name in names[:MAX_GROUPS]) + more
-
-
-def _line(text: object) -> str:
-    """Text on one line, so that it cannot open a section of its own."""
-    return " ".join(str(text).split())
-
-
-def _cell(text: object) -> str:
-    """Text that stays within its cell."""
-    return _line(text).replace("|", "\\|")
-
-
-def _quote(text: str) -> str:
-    return "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines())

@@ -8,10 +8,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from models.bridge.network import OFFICIAL_GROUPS
+from services.pipelines.card_text import cell, line, listed, quote, split_name
 
 FEW_ABERRATIONS = 200
-MAX_GROUPS = 60
-_SPLIT_NAMES: Final = MappingProxyType({"val": "validation", "left_out": "left-out groups"})
 _WHAT: Final = MappingProxyType(
     {
         "bbdm": "A Brownian Bridge diffusion model (Li et al., CVPR 2023) that gives the DAPI picture of a "
@@ -52,20 +51,20 @@ def generator_card(manifest: Mapping[str, Any]) -> str:
 
 
 def _head(manifest: Mapping[str, Any]) -> str:
-    facts = [f"Licence: {_line(manifest.get('licence') or 'not stated')}."]
+    facts = [f"Licence: {line(manifest.get('licence') or 'not stated')}."]
     if manifest.get("parents"):
-        facts.append(f"Made from: {', '.join(_line(parent) for parent in manifest['parents'])}.")
+        facts.append(f"Made from: {', '.join(line(parent) for parent in manifest['parents'])}.")
     if manifest.get("weights_sha256"):
         facts.append(f"SHA-256 of the weights: `{manifest['weights_sha256']}`.")
     imported: Mapping[str, Any] = manifest.get("imported") or {}
     origin = (
-        f"The weights were uploaded as `{_line(imported.get('filename'))}`; nothing of their training is "
+        f"The weights were uploaded as `{line(imported.get('filename'))}`; nothing of their training is "
         "known here."
         if imported
         else ""
     )
     parts = (
-        f'# Generator "{_line(manifest.get("name", "unnamed"))}"',
+        f'# Generator "{line(manifest.get("name", "unnamed"))}"',
         _WHAT.get(str(manifest.get("method")), ""),
         origin,
         str(manifest.get("description") or "").strip(),
@@ -95,20 +94,20 @@ def _input_output(manifest: Mapping[str, Any]) -> str:
     bridge: Mapping[str, Any] = manifest.get("bridge") or {}
     if bridge:
         parts.append(
-            f"The bridge has {_line(bridge.get('num_train_timesteps'))} times and the variance scale "
-            f"{_line(bridge.get('max_variance'))}; the network predicts "
-            f"`{_line(bridge.get('prediction_type'))}`."
+            f"The bridge has {line(bridge.get('num_train_timesteps'))} times and the variance scale "
+            f"{line(bridge.get('max_variance'))}; the network predicts "
+            f"`{line(bridge.get('prediction_type'))}`."
         )
     sampling: Mapping[str, Any] = manifest.get("sampling") or {}
     if sampling:
         how = (
-            f"order {_line(sampling.get('order'))}"
+            f"order {line(sampling.get('order'))}"
             if sampling.get("sampler") == "dbim"
-            else f"eta {_line(sampling.get('eta'))}"
+            else f"eta {line(sampling.get('eta'))}"
         )
         parts.append(
-            f"Unless a job says otherwise it is sampled by `{_line(sampling.get('sampler'))}` in "
-            f"{_line(sampling.get('steps'))} network calls with {how}."
+            f"Unless a job says otherwise it is sampled by `{line(sampling.get('sampler'))}` in "
+            f"{line(sampling.get('steps'))} network calls with {how}."
         )
     return "\n\n".join(parts)
 
@@ -118,11 +117,11 @@ def _data(manifest: Mapping[str, Any]) -> str:
     if not dataset:
         return ""
     sha256 = f", content SHA-256 `{dataset['sha256']}`" if dataset.get("sha256") else ""
-    licence = f" Its licence: {_line(dataset['licence'])}." if dataset.get("licence") else ""
+    licence = f" Its licence: {line(dataset['licence'])}." if dataset.get("licence") else ""
     parts = [
         "## Data",
         (
-            f"Data set `{_line(dataset.get('name'))}/{_line(dataset.get('version'))}`{sha256}. Groups "
+            f"Data set `{line(dataset.get('name'))}/{line(dataset.get('version'))}`{sha256}. Groups "
             f"(slides or subjects) lie in one split each.{licence}"
         ),
     ]
@@ -138,14 +137,12 @@ def _data(manifest: Mapping[str, Any]) -> str:
         )
     groups = {"train": training.get("groups") or (), **(manifest.get("held_out_groups") or {})}
     parts.append(
-        "\n".join(f"- {_split_name(split)}: {_listed(names)}" for split, names in groups.items() if names)
+        "\n".join(f"- {split_name(split)}: {listed(names)}" for split, names in groups.items() if names)
     )
     if dataset.get("description"):
-        parts.append("What its makers say of it:\n\n" + _quote(str(dataset["description"])))
+        parts.append("What its makers say of it:\n\n" + quote(str(dataset["description"])))
     if manifest.get("notice"):
-        parts.append(
-            "The weights derive from these data; their notice:\n\n" + _quote(str(manifest["notice"]))
-        )
+        parts.append("The weights derive from these data; their notice:\n\n" + quote(str(manifest["notice"])))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -154,7 +151,7 @@ def _training(manifest: Mapping[str, Any]) -> str:
     parameters: Mapping[str, Any] = manifest.get("parameters") or {}
     given = {key: value for key, value in parameters.items() if value not in (None, "", [])}
     told = [
-        f"{label}: {_line(training[key])}"
+        f"{label}: {line(training[key])}"
         for key, label in (
             *(("steps", "steps"), ("epochs", "passes over the aberrations")),
             *(("device", "device"), ("job_id", "job")),
@@ -180,7 +177,7 @@ def _differences(manifest: Mapping[str, Any]) -> str:
         told = "Nothing that the paper (Tallon et al., ICMV 2024, appendix A) states was changed."
     else:
         rows = [
-            f"| {_cell(name)} | {_cell(own)} | {_cell(paper)} |" for name, (own, paper) in differences.items()
+            f"| {cell(name)} | {cell(own)} | {cell(paper)} |" for name, (own, paper) in differences.items()
         ]
         told = "\n".join(["| | here | paper |", "| --- | --- | --- |", *rows])
     return f"## Other than in the paper\n\n{told}"
@@ -199,7 +196,7 @@ def _figures(manifest: Mapping[str, Any]) -> str:
     if metrics.get("validation_aberrations"):
         lines.append(f"- validation aberrations: {metrics['validation_aberrations']}")
     if metrics.get("collapse"):
-        lines.append(f"- {_line(metrics['collapse'])}")
+        lines.append(f"- {line(metrics['collapse'])}")
     if not lines:
         return ""
     pictures = (
@@ -242,11 +239,11 @@ def _limits(manifest: Mapping[str, Any]) -> str:
     )
     points += [str(point).strip() for point in manifest.get("limits") or ()]
     points.append("Not a medical device. A cytogeneticist decides.")
-    return "## Limits\n\n" + "\n".join(f"- {_line(point)}" for point in points)
+    return "## Limits\n\n" + "\n".join(f"- {line(point)}" for point in points)
 
 
 def _use(manifest: Mapping[str, Any]) -> str:
-    name = _line(manifest.get("name", "unnamed"))
+    name = line(manifest.get("name", "unnamed"))
     body = {"kind": "generation", "dataset": "mine/1", "generator": f"{name}/1"}
     parts = [
         "## How to use it",
@@ -266,26 +263,3 @@ def _use(manifest: Mapping[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "?" if value is None else f"{value:.4g}"
-
-
-def _split_name(split: str) -> str:
-    return _line(_SPLIT_NAMES.get(split, split))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_GROUPS} more" if len(names) > MAX_GROUPS else ""
-    return ", ".join(_line(name) for name in names[:MAX_GROUPS]) + more
-
-
-def _line(text: object) -> str:
-    """Text on one line, so that it cannot open a section of its own."""
-    return " ".join(str(text).split())
-
-
-def _cell(text: object) -> str:
-    """Text that stays within its cell."""
-    return _line(text).replace("|", "\\|")
-
-
-def _quote(text: str) -> str:
-    return "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines())

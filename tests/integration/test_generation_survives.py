@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from api.wiring import Wiring, wire
-from services.config import Settings
+from api.wiring import Wiring
 from services.db.engine import SessionFactory
-from services.embedded.redis import EmbeddedRedis
-from services.ids import new_id
 from services.jobs.types import Job
-from tests.support.fleet import Fleet, eventually, fleet_of
+from tests.support.fleet import Fleet, eventually, hasty_fleet, wiring_of
 from tests.support.generated import add_bridge, crops_of, submit
 from tests.support.imported import import_crops
 
@@ -25,35 +22,17 @@ STEPS = 12
 
 
 @pytest.fixture
-def fleet(
-    database_url: str, sessions: SessionFactory, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Fleet]:
+def fleet(database_url: str, sessions: SessionFactory, tmp_path: Path) -> Iterator[Fleet]:
     """Workers that lose a dead one's lease soon."""
-    queue = new_id("queue")
-    with EmbeddedRedis(tmp_path_factory.mktemp("broker")) as broker:
-        settings = Settings(
-            _env_file=None,
-            database_url=database_url,
-            broker_url=broker.url,
-            object_store_url=(tmp_path / "objects").as_uri(),
-            gpu_queue=queue,
-            cpu_queue=queue,
-            lease_s=3,
-            sweep_interval_s=0.2,
-            redispatch_after_s=1,
-            retry_backoff_s=0.1,
-            torch_threads=1,
-        )
-        with fleet_of(settings, sessions, tmp_path) as fleet:
-            yield fleet
+    with hasty_fleet(database_url, sessions, tmp_path) as fleet:
+        yield fleet
 
 
 @pytest.fixture
 def wiring(fleet: Fleet) -> Iterator[Wiring]:
     """The API's side of the same engines."""
-    wired = wire(fleet.settings)
-    yield wired
-    wired.close()
+    with wiring_of(fleet) as wiring:
+        yield wiring
 
 
 def packs(fleet: Fleet, job: Job) -> list[str]:

@@ -8,15 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.wiring import Wiring, wire
+from api.wiring import Wiring
 from services.artifacts.service import ArtifactService
-from services.config import Settings
 from services.db.engine import SessionFactory
-from services.embedded.redis import EmbeddedRedis
-from services.ids import new_id
 from services.jobs.types import Job
 from tests.support.datasets import imported, new_name
-from tests.support.fleet import Fleet, eventually, fleet_of
+from tests.support.fleet import Fleet, eventually, hasty_fleet, wiring_of
 from tests.support.http import serving
 from tests.support.painted import painted_archive
 
@@ -27,36 +24,17 @@ EPOCHS = 5
 
 
 @pytest.fixture
-def fleet(
-    database_url: str, sessions: SessionFactory, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Fleet]:
+def fleet(database_url: str, sessions: SessionFactory, tmp_path: Path) -> Iterator[Fleet]:
     """Workers that keep their state after every epoch, and lose a dead one's lease soon."""
-    queue = new_id("queue")
-    with EmbeddedRedis(tmp_path_factory.mktemp("broker")) as broker:
-        settings = Settings(
-            _env_file=None,
-            database_url=database_url,
-            broker_url=broker.url,
-            object_store_url=(tmp_path / "objects").as_uri(),
-            gpu_queue=queue,
-            cpu_queue=queue,
-            lease_s=3,
-            sweep_interval_s=0.2,
-            redispatch_after_s=1,
-            retry_backoff_s=0.1,
-            checkpoint_every_s=0.0,
-            torch_threads=1,
-        )
-        with fleet_of(settings, sessions, tmp_path) as fleet:
-            yield fleet
+    with hasty_fleet(database_url, sessions, tmp_path, checkpoint_every_s=0.0) as fleet:
+        yield fleet
 
 
 @pytest.fixture
 def wiring(fleet: Fleet) -> Iterator[Wiring]:
     """The API's side of the same engines."""
-    wired = wire(fleet.settings)
-    yield wired
-    wired.close()
+    with wiring_of(fleet) as wiring:
+        yield wiring
 
 
 def submit(client: httpx.Client, fleet: Fleet, dataset: str) -> Job:

@@ -15,8 +15,11 @@ from typing import Any, TypeVar
 
 import psutil
 
+from api.wiring import Wiring, wire
 from services.config import Settings
 from services.db.engine import SessionFactory
+from services.embedded.redis import EmbeddedRedis
+from services.ids import new_id
 from services.jobs.celery_dispatch import CeleryDispatcher
 from services.jobs.service import JobService
 from services.jobs.types import Job, JobItem
@@ -160,6 +163,39 @@ def fleet_of(settings: Settings, sessions: SessionFactory, folder: Path) -> Iter
             if worker.process.poll() is None:
                 worker.kill()
         fleet.dispatcher.close()
+
+
+@contextmanager
+def hasty_fleet(database_url: str, sessions: SessionFactory, folder: Path, **changes: Any) -> Iterator[Fleet]:
+    """Make a fleet with a broker, a store and a queue of its own, which loses a dead worker's lease soon."""
+    queue = new_id("queue")
+    with EmbeddedRedis(folder / "broker") as broker:
+        settings = Settings(
+            _env_file=None,
+            database_url=database_url,
+            broker_url=broker.url,
+            object_store_url=(folder / "objects").as_uri(),
+            gpu_queue=queue,
+            cpu_queue=queue,
+            lease_s=3,
+            sweep_interval_s=0.2,
+            redispatch_after_s=1,
+            retry_backoff_s=0.1,
+            torch_threads=1,
+            **changes,
+        )
+        with fleet_of(settings, sessions, folder) as fleet:
+            yield fleet
+
+
+@contextmanager
+def wiring_of(fleet: Fleet) -> Iterator[Wiring]:
+    """Give the API's side of a fleet's engines."""
+    wired = wire(fleet.settings)
+    try:
+        yield wired
+    finally:
+        wired.close()
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -18,7 +18,7 @@ TOLERANCE = 1e-4
 
 
 def sawtooth(tensor: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return numbers in [-0.5, 0.5) by the formula of tests/data/cyclegan_official.md."""
+    """Return numbers in [-0.5, 0.5) by the formula of tests/data/README.md."""
     j = np.arange(int(np.prod(shape)), dtype=np.int64)
     return (((31 * j * j + 7919 * j + 104729 * tensor) % 10007) / 10007 - 0.5).reshape(shape)
 

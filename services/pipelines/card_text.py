@@ -1,0 +1,36 @@
+"""Text for the cards of artifacts: what a manifest says stays on its line, in its cell, in its quote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Final
+
+MAX_GROUPS: Final = 60
+_SPLIT_NAMES: Final = MappingProxyType({"val": "validation", "left_out": "left-out groups"})
+
+
+def split_name(split: str) -> str:
+    """Call a split by its full name."""
+    return line(_SPLIT_NAMES.get(split, split))
+
+
+def listed(names: Sequence[str]) -> str:
+    """List names on one line; of very many, how many more there are."""
+    more = f" and {len(names) - MAX_GROUPS} more" if len(names) > MAX_GROUPS else ""
+    return ", ".join(line(name) for name in names[:MAX_GROUPS]) + more
+
+
+def line(text: object) -> str:
+    """Text on one line, so that it cannot open a section of its own."""
+    return " ".join(str(text).split())
+
+
+def cell(text: object) -> str:
+    """Text that stays within its cell."""
+    return line(text).replace("|", "\\|")
+
+
+def quote(text: str) -> str:
+    """Text as a quotation, every line of it."""
+    return "\n".join(f"> {one}".rstrip() for one in text.strip().splitlines())
