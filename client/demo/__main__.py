@@ -43,10 +43,23 @@ def demo(
     / "demo",
 ) -> None:
     """Start a service, find and classify the chromosomes of the bundled metaphases, show them, and stop."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` does
+            signal.signal(number, _leave)
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
     raise typer.Exit(_run(console, samples, data_dir, keep=keep))
+
+
+class _Leaving(SystemExit):
+    """A signal asked for the end.
+
+    Not a KeyboardInterrupt: Python remembers one that passed through an `exec`, as of dataclasses in an
+    import, and then ends by the signal itself instead of with a status, however well it was handled.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 def _run(console: Console, samples: Path, data_dir: Path, *, keep: bool) -> int:
@@ -68,9 +81,9 @@ def _run(console: Console, samples: Path, data_dir: Path, *, keep: bool) -> int:
         if tail:
             console.print(f"The last lines of {service.log}:\n{tail}", style="dim", soft_wrap=True)
         return exit_code_of_error(error)
-    except KeyboardInterrupt:
+    except _Leaving as leaving:
         console.print("Interrupted; the service was stopped.", style="bold red")
-        return ExitCode.INTERRUPTED
+        return leaving.status
     if keep:
         console.print(f"The service goes on at {service.url} (docs at /docs). Stop it: kill {service.pid}")
     return ExitCode.PARTIAL if result.failed else ExitCode.OK
@@ -165,7 +178,7 @@ def _notice(samples: Path) -> str:
 def _leave(number: int, frame: FrameType | None) -> None:
     """Turn a polite end signal into an exception, so that the service is stopped on the way out."""
     del frame
-    raise SystemExit(128 + number)
+    raise _Leaving(128 + number)
 
 
 if __name__ == "__main__":
