@@ -66,8 +66,10 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     if crops and job.params["quality"]:
         context.progress(0, 0, _UNIT, f"{done:,} of {total:,} crops; comparing them with real ones")
         context.tell()
-        result["quality"] = quality_of(context, resources, opened)
-        links["quality"] = f"/v1/jobs/{job.id}/quality"
+        quality = result["quality"] = quality_of(context, resources, opened)
+        if quality["status"] == "made":
+            links["quality"] = f"/v1/jobs/{job.id}/quality"
+        context.progress(0, 0, _UNIT, f"{done:,} of {total:,} crops")
     return result
 
 
