@@ -52,8 +52,11 @@ class Eye:
 
     def embed(self, crops: CropSet) -> CropSet:
         """The same crops with their embeddings."""
-        embeddings = self._classifier.score(crops.canvases).embeddings
-        return CropSet(crops.canvases, crops.masks, crops.ids, crops.names, embeddings)
+        return CropSet(crops.canvases, crops.masks, crops.ids, crops.names, self.embeddings(crops.canvases))
+
+    def embeddings(self, canvases: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, 512) float32."""
+        return self._classifier.score(canvases).embeddings
 
     def probabilities(self, canvases: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Of an aberration."""

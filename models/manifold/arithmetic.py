@@ -18,8 +18,7 @@ _SQRT_2 = _F(np.sqrt(2.0))
 _L1, _L3, _L5, _L7, _L9 = (_F(2.0 / (odd * np.log(2.0))) for odd in (1, 3, 5, 7, 9))
 # 2**f = sum of (f ln 2)**n / n!
 _E1, _E2, _E3, _E4, _E5, _E6, _E7 = (
-    _F(np.log(2.0) ** n / factorial)
-    for n, factorial in enumerate((1, 2, 6, 24, 120, 720, 5040), start=1)
+    _F(np.log(2.0) ** n / factorial) for n, factorial in enumerate((1, 2, 6, 24, 120, 720, 5040), start=1)
 )
 _LOG2_E = 1.0 / np.log(2.0)
 # ln 2 in two parts; products of the first with small integers are exact.
@@ -37,7 +36,7 @@ def log2(x: np.float32) -> np.float32:
     whole = _F(exponent) + (_ONE if above else _F(0.0))
     t = (mantissa - _ONE) / (mantissa + _ONE)
     s = t * t
-    return whole + t * (_L1 + s * (_L3 + s * (_L5 + s * (_L7 + s * _L9))))
+    return _F(whole + t * (_L1 + s * (_L3 + s * (_L5 + s * (_L7 + s * _L9)))))
 
 
 @njit(error_model="numpy", cache=True)
@@ -47,11 +46,12 @@ def exp2(y: np.float32) -> np.float32:
     whole = np.floor(y + _HALF)
     f = y - whole
     series = _ONE + f * (_E1 + f * (_E2 + f * (_E3 + f * (_E4 + f * (_E5 + f * (_E6 + f * _E7))))))
-    return series * np.int32((np.int32(whole) + 127) << 23).view(np.float32)
+    power: np.float32 = np.int32((np.int32(whole) + 127) << 23).view(np.float32)
+    return _F(series * power)
 
 
 @njit(error_model="numpy", cache=True)
-def exp(x: np.float64) -> np.float64:
+def exp(x: float) -> float:
     """E to the power of `x`, 64 bits, which counts as -700 or 700 beyond those."""
     x = min(max(x, -700.0), 700.0)
     whole = np.floor(x * _LOG2_E + 0.5)
@@ -59,4 +59,4 @@ def exp(x: np.float64) -> np.float64:
     series = 1.0
     for n in range(13, 0, -1):
         series = 1.0 + series * r / n
-    return series * np.int64((np.int64(whole) + 1023) << 52).view(np.float64)
+    return series * float(np.int64((np.int64(whole) + 1023) << 52).view(np.float64))

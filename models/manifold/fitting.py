@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +37,10 @@ def fit_manifold(
     ManifoldError
         There are too few rows, or they are not finite.
     """
-    if embeddings.ndim != 2 or len(embeddings) <= n_neighbors:
+    if embeddings.ndim != 2 or len(embeddings) <= n_neighbors:  # noqa: PLR2004 - rows and columns
         raise ManifoldError(
-            f"{len(embeddings)} rows cannot be laid on a map with {n_neighbors} neighbours: give more rows, or "
-            "set n_neighbors lower."
+            f"{len(embeddings)} rows cannot be laid on a map with {n_neighbors} neighbours: give more rows, "
+            "or set n_neighbors lower."
         )
     if not np.isfinite(embeddings).all():
         raise ManifoldError("The rows hold numbers that are not finite.")
@@ -57,11 +57,14 @@ def fit_manifold(
     return Manifold(spec, rows, np.asarray(reducer.embedding_, np.float32))
 
 
-def _fitted(rows, n_neighbors, min_dist, seed, start):  # type: ignore[no-untyped-def]
-    import umap  # takes seconds, and nothing else needs it
-
+def _fitted(
+    rows: NDArray[np.float32], n_neighbors: int, min_dist: float, seed: int, start: NDArray[np.float32] | None
+) -> Any:
     with warnings.catch_warnings():
-        # It tells that a seed means one thread, which is what a seed is given for.
+        # It tells that there is no tensorflow, and that a seed means one thread, which is what a seed is for.
+        warnings.simplefilter("ignore", ImportWarning)
+        import umap  # noqa: PLC0415 - takes seconds, and nothing else needs it
+
         warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
         reducer = umap.UMAP(
             n_neighbors=n_neighbors,

@@ -28,7 +28,7 @@ _STATES = 3
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def settle(
+def settle(  # noqa: C901, PLR0917 - the compiler wants places, and everything in one loop
     starts: NDArray[np.float32],
     neighbours: NDArray[np.int32],
     weights: NDArray[np.float32],
@@ -108,7 +108,15 @@ def settle(
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _begin(starts, weights, rng_state, num_epochs, lanes, states, every):  # type: ignore[no-untyped-def]
+def _begin(  # noqa: PLR0917 - the compiler wants places
+    starts: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    rng_state: NDArray[np.int64],
+    num_epochs: int,
+    lanes: NDArray[np.float32],
+    states: NDArray[np.int64],
+    every: NDArray[np.float64],
+) -> None:
     """Lay out the working memory: places, random states, and every how many epochs an edge moves its row."""
     for lane in range(starts.shape[0]):
         lanes[_X + lane] = starts[lane, 0]
@@ -128,7 +136,9 @@ def _begin(starts, weights, rng_state, num_epochs, lanes, states, every):  # typ
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _pull(lanes, pull, power, width, step):  # type: ignore[no-untyped-def]
+def _pull(
+    lanes: NDArray[np.float32], pull: np.float32, power: np.float32, width: np.float32, step: np.float32
+) -> None:
     """Move every lane that takes part towards its neighbour."""
     for lane in range(LANES):
         dx = lanes[_X + lane] - lanes[_OTHER_X + lane]
@@ -143,7 +153,9 @@ def _pull(lanes, pull, power, width, step):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _push(lanes, push, power, width, step):  # type: ignore[no-untyped-def]
+def _push(
+    lanes: NDArray[np.float32], push: np.float32, power: np.float32, width: np.float32, step: np.float32
+) -> None:
     """Move every lane that takes part away from the point that was drawn for it."""
     for lane in range(LANES):
         dx = lanes[_X + lane] - lanes[_OTHER_X + lane]
@@ -157,7 +169,9 @@ def _push(lanes, push, power, width, step):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _draw(states, pushes, n, size, indices):  # type: ignore[no-untyped-def]
+def _draw(
+    states: NDArray[np.int64], pushes: NDArray[np.int64], n: int, size: np.float64, indices: NDArray[np.int32]
+) -> None:
     """Draw a point for every lane that is pushed an n-th time; the others neither move nor draw."""
     for lane in range(LANES):
         drawn = pushes[lane] > n
@@ -175,7 +189,13 @@ def _draw(states, pushes, n, size, indices):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _look_up(points, indices, pushes, n, lanes):  # type: ignore[no-untyped-def]
+def _look_up(
+    points: NDArray[np.float32],
+    indices: NDArray[np.int32],
+    pushes: NDArray[np.int64],
+    n: int,
+    lanes: NDArray[np.float32],
+) -> None:
     for lane in range(LANES):
         index = np.uint32(indices[lane])
         lanes[_OTHER_X + lane] = points[index, 0]

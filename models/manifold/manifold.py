@@ -21,6 +21,7 @@ from models.manifold.membership import memberships, starts
 from models.manifold.neighbours import NeighbourSearch, run_blocks
 
 TRANSFORM_EPOCHS: Final = 100
+MAX_VALUE: Final = 1e12  # of an embedding: squared distances must fit into 32 bits
 _RATE: Final = 0.25  # umap-learn's transform begins with a quarter of its learning rate of 1
 _BLOCK_ROWS: Final = 4 * LANES
 
@@ -59,19 +60,19 @@ class ManifoldSpec:
     def from_json(cls, entries: Mapping[str, Any]) -> Self:
         """Read what `to_json` made; raises `ManifoldError` if something is missing or impossible."""
         try:
-            state = tuple(int(number) for number in entries["rng_state"])
+            first, second, third = entries["rng_state"]
             spec = cls(
-                n_neighbors=int(entries["n_neighbors"]),
+                n_neighbors=_whole(entries["n_neighbors"]),
                 min_dist=float(entries["min_dist"]),
                 a=float(entries["a"]),
                 b=float(entries["b"]),
-                seed=int(entries["seed"]),
-                rng_state=(state[0], state[1], state[2]),
-                n_epochs=int(entries["n_epochs"]),
-                negative_sample_rate=int(entries["negative_sample_rate"]),
+                seed=_whole(entries["seed"]),
+                rng_state=(_whole(first), _whole(second), _whole(third)),
+                n_epochs=_whole(entries["n_epochs"]),
+                negative_sample_rate=_whole(entries["negative_sample_rate"]),
                 repulsion_strength=float(entries["repulsion_strength"]),
             )
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ManifoldError(f"The map's description cannot be read: {error!r}.") from error
         spec.check()
         return spec
@@ -79,10 +80,12 @@ class ManifoldSpec:
     def check(self) -> None:
         """Raise `ManifoldError` for values with which no row could be placed."""
         curve = (self.a, self.b, self.repulsion_strength)
-        if not (2 <= self.n_neighbors <= 1000 and 1 <= self.n_epochs <= 10_000):
+        if not (2 <= self.n_neighbors <= 1000 and 1 <= self.n_epochs <= 10_000):  # noqa: PLR2004 - told below
             raise ManifoldError("A map needs 2 to 1,000 neighbours and 1 to 10,000 epochs.")
-        if not (1 <= self.negative_sample_rate <= 100 and all(0 < v < 1e6 for v in curve)):
+        if not (1 <= self.negative_sample_rate <= 100 and all(0 < v < 1e6 for v in curve)):  # noqa: PLR2004
             raise ManifoldError("The map's curve or its rates are out of range.")
+        if not 0 <= self.min_dist <= 1:
+            raise ManifoldError("A map's min_dist lies between 0 and 1.")
         if not all(-(2**31) <= number < 2**31 for number in self.rng_state):
             raise ManifoldError("The map's random state is not made of 32-bit numbers.")
 
@@ -122,6 +125,7 @@ class Manifold:
     def __init__(
         self, spec: ManifoldSpec, embeddings: NDArray[np.float32], coordinates: NDArray[np.float32]
     ) -> None:
+        spec.check()
         _check_arrays(spec, embeddings, coordinates)
         self.spec = spec
         self.embeddings = np.ascontiguousarray(embeddings)
@@ -131,6 +135,9 @@ class Manifold:
     @classmethod
     def from_arrays(cls, spec: ManifoldSpec, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Build a map from what `arrays` returned."""
+        missing = {"embeddings", "coordinates"} - arrays.keys()
+        if missing:
+            raise ManifoldError(f"The map lacks {' and '.join(sorted(missing))}.")
         return cls(spec, arrays["embeddings"], arrays["coordinates"])
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
@@ -162,6 +169,8 @@ class Manifold:
         distances : (M, k) float64
         """
         self._check_rows(rows)
+        if excluded is not None:
+            self._check_excluded(excluded, len(rows))
         return self._search.nearest(
             rows, self.spec.n_neighbors, excluded=excluded, threads=threads, check=check
         )
@@ -190,7 +199,7 @@ class Manifold:
         Raises
         ------
         ManifoldError
-            The rows have another width than the map's, or are not finite.
+            The rows have another width than the map's, or are not finite or absurdly large.
         """
         neighbours, distances = self.nearest(rows, excluded=excluded, threads=threads, check=check)
         coordinates = np.empty((len(rows), 2), np.float32)
@@ -227,28 +236,43 @@ class Manifold:
         )
 
     def _check_rows(self, rows: NDArray[np.float32]) -> None:
-        if rows.ndim != 2 or rows.shape[1] != self.dimensions:
+        if rows.ndim != 2 or rows.shape[1] != self.dimensions:  # noqa: PLR2004 - rows and columns
             raise ManifoldError(
                 f"The rows have the shape {rows.shape}; this map takes (rows, {self.dimensions}): embeddings "
                 "of the classifier that it was fitted with."
             )
         if rows.dtype != np.float32:
             raise ManifoldError(f"The rows are {rows.dtype}; embeddings are float32.")
-        if not np.isfinite(rows).all():
-            raise ManifoldError("The rows hold numbers that are not finite.")
+        if not (np.abs(rows) <= MAX_VALUE).all():
+            raise ManifoldError(
+                f"The rows hold numbers that are not finite, or beyond {MAX_VALUE:g}: no embedding has those."
+            )
+
+    def _check_excluded(self, excluded: NDArray[np.int64], num_rows: int) -> None:
+        if excluded.shape != (num_rows,) or excluded.dtype.kind != "i":
+            raise ManifoldError("Give one number of a training row, or -1, for every row.")
+        if ((excluded < -1) | (excluded >= len(self))).any():
+            raise ManifoldError(f"The map has the training rows 0 to {len(self) - 1}.")
+
+
+def _whole(number: object) -> int:
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"{number!r} is no whole number")
+    return number
 
 
 def _check_arrays(
     spec: ManifoldSpec, embeddings: NDArray[np.float32], coordinates: NDArray[np.float32]
 ) -> None:
-    if embeddings.ndim != 2 or coordinates.shape != (len(embeddings), 2):
+    if embeddings.ndim != 2 or coordinates.shape != (len(embeddings), 2):  # noqa: PLR2004
         raise ManifoldError(
-            f"Embeddings {embeddings.shape} and coordinates {coordinates.shape} do not describe the same rows."
+            f"Embeddings {embeddings.shape} and coordinates {coordinates.shape} do not describe the same "
+            "rows."
         )
     if embeddings.dtype != np.float32 or coordinates.dtype != np.float32:
         raise ManifoldError("Embeddings and coordinates of a map are float32.")
-    if not (np.isfinite(embeddings).all() and np.isfinite(coordinates).all()):
-        raise ManifoldError("The map holds numbers that are not finite.")
+    if not all((np.abs(array) <= MAX_VALUE).all() for array in (embeddings, coordinates)):
+        raise ManifoldError(f"The map holds numbers that are not finite, or beyond {MAX_VALUE:g}.")
     if len(embeddings) <= spec.n_neighbors:
         raise ManifoldError(
             f"The map has {len(embeddings)} rows; with {spec.n_neighbors} neighbours it needs more than that."

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.manifold.arithmetic import exp
 
 _F = np.float32
-_LARGEST = np.finfo(np.float32).max
+_LARGEST = float(np.finfo(np.float32).max)
 _ITERATIONS = 64
 _AT_ONCE = 8
 _TOLERANCE = 1e-5
@@ -38,18 +38,18 @@ def memberships(distances: NDArray[np.float32], weights: NDArray[np.float32]) ->
             if distances[row, j] <= 0.0 or scale == 0.0:
                 weights[row, j] = _F(1.0)
             else:
-                weights[row, j] = _F(exp(np.float64(-_F(distances[row, j] / scale))))
+                weights[row, j] = _F(exp(float(-_F(distances[row, j] / scale))))
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def _scale(distances: NDArray[np.float32], target: float) -> np.float32:
-    """The scale at which the strengths reach their sum, found by halving; not less than the mean's thousandth."""
+    """Find by halving the scale at which the strengths reach their sum; at least a thousandth of the mean."""
     k = distances.shape[0]
     low, high, scale = 0.0, _LARGEST, 1.0
     for _ in range(_ITERATIONS):
         total = 0.0
         for j in range(1, k):
-            total += exp(-(np.float64(distances[j]) / scale)) if distances[j] > 0 else 1.0
+            total += exp(-(float(distances[j]) / scale)) if distances[j] > 0 else 1.0
         if abs(total - target) < _TOLERANCE:
             break
         if total > target:
@@ -60,7 +60,7 @@ def _scale(distances: NDArray[np.float32], target: float) -> np.float32:
             scale = scale * 2.0 if high >= _LARGEST else (low + high) / 2.0
     mean = 0.0
     for j in range(k):
-        mean += distances[j]
+        mean += float(distances[j])
     return _F(max(scale, _LEAST_SCALE * mean / k))
 
 
@@ -100,7 +100,7 @@ def starts(
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def _sum(values: NDArray[np.float32]) -> np.float32:
-    """Add up in the order in which `numpy.sum` does up to 128 values: the rounding decides the random numbers."""
+    """Add up as `numpy.sum` does up to 128 values: the rounding decides the random numbers."""
     count = values.shape[0]
     whole = count // _AT_ONCE * _AT_ONCE
     sums = values[:_AT_ONCE].copy()

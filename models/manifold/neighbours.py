@@ -1,33 +1,43 @@
 """The exact nearest neighbours of rows among the training embeddings, the same bits in any batch.
 
-A matrix product finds candidates; its rounding depends on the batch, so it only ever decides what need not
-be looked at. In the directions in which the training embeddings vary most, and with the length of what is
-left over, distances have a lower bound
+Most points need not be looked at. In the directions in which the training embeddings vary most, and with
+the length of what is left over, distances have a lower bound
 
     |x - y|^2 >= |P x - P y|^2 + (|x - P x| - |y - P y|)^2,
 
-and a point whose bound lies beyond the k-th distance found so far is no neighbour. All others are measured
-in 64 bits, dimension by dimension in one order. Equal distances go by the row's number.
+and a point whose bound lies beyond the k-th distance found so far is no neighbour. The points lie in the
+order of the first of these directions, so that only a stretch of them has a bound worth computing. Bounds
+are computed in 32 bits and lowered by more than these can be off. All points that they do not rule out are
+measured in 64 bits, dimension by dimension in one order. Equal distances go by number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-BLOCK_ROWS: Final = 128
-# Fewer rows are compared with everything: rotating the training embeddings first would take longer.
+from models.manifold.rowwise import affine
+
+BLOCK_ROWS: Final = 64
+# Fewer rows are compared with everything: finding the main directions first would take longer.
 _FEW: Final = 16
-_DIRECTIONS: Final = 48
-# Of the squared lengths of both rows: a hundred times what 32-bit products of 49 numbers can be off.
-_SLACK: Final = 3e-4
-_LANES: Final = 8
+_DIRECTIONS: Final = 33
+_AT_ONCE: Final = 4  # divides the directions, the rest's length and both squared lengths
+# Of the squared lengths of both rows: a hundred times what sums of 36 products in 32 bits can be off.
+_SLACK: Final = 3e-5
+# Points around a row, along the first direction, from which its first guesses come.
+_AROUND: Final = 512
+_LANES: Final = 64
+_CHUNK: Final = 64
+# Points whose bounds are computed at a time; what is needed of them stays in the processor's cache.
+_TILE: Final = 128
 
 
 class NeighbourSearch:
@@ -70,64 +80,111 @@ class NeighbourSearch:
         """
         rows = np.ascontiguousarray(rows, np.float32)
         left_out = np.full(len(rows), -1, np.int64) if excluded is None else np.asarray(excluded, np.int64)
-        indices = np.empty((len(rows), k), np.int32)
-        squared = np.empty((len(rows), k), np.float64)
+        indices = np.full((len(rows), k), len(self._points), np.int32)
+        squared = np.full((len(rows), k), np.inf)
+        if len(rows) <= _FEW:
+            _look_at_all(rows, self._points, left_out, indices, squared)
+            return indices, np.sqrt(squared)
+        placed = self._along.place(rows)
+        # Rows that follow each other look at the same stretch.
+        order = np.argsort(placed.first, kind="stable")
 
         def work(start: int) -> None:
             check()
-            part = slice(start, start + BLOCK_ROWS)
-            bounds = self._bounds(rows[part], everything=len(rows) <= _FEW)
-            _search(rows[part], self._points, bounds, left_out[part], indices[part], squared[part])
+            chosen = order[start : start + BLOCK_ROWS]
+            found, distances = indices[chosen], squared[chosen]
+            self._along.search(rows[chosen], placed.of(chosen), left_out[chosen], found, distances)
+            indices[chosen], squared[chosen] = found, distances
 
-        if len(rows) > _FEW:
-            _ = self._rotated  # made once, before threads ask for it
         run_blocks(work, range(0, len(rows), BLOCK_ROWS), threads)
         return indices, np.sqrt(squared)
 
     @cached_property
-    def _rotated(self) -> _Rotated:
-        return _Rotated.of(self._points)
-
-    def _bounds(self, rows: NDArray[np.float32], *, everything: bool) -> NDArray[np.float32]:
-        """(M, N) float32: no more than the squared distances; zero where nothing is known."""
-        if everything:
-            return np.zeros((len(rows), len(self._points)), np.float32)
-        return self._rotated.bounds(rows)
+    def _along(self) -> _Along:
+        return _Along(self._points)
 
 
-class _Rotated:
-    """Points in their main directions, with the length of what is left over as one more."""
+@dataclass(frozen=True)
+class _Placed:
+    """Where M rows lie in the main directions.
 
-    def __init__(
-        self, centre: NDArray[np.float64], axes: NDArray[np.float64], points: NDArray[np.float32]
-    ) -> None:
-        self._centre, self._axes = centre, axes
-        coordinates, self._lengths = self._place(points)
-        self._coordinates = np.ascontiguousarray(coordinates.T)
+    Attributes
+    ----------
+    first : (M,) float64
+        Along the first one.
+    factors : (M, p + 3) float32
+        Their product with a point's is no more than the squared distance.
+    """
 
-    @classmethod
-    def of(cls, points: NDArray[np.float32]) -> _Rotated:
-        """Find the main directions of (N, D) points."""
+    first: NDArray[np.float64]
+    factors: NDArray[np.float32]
+
+    def of(self, chosen: NDArray[np.intp]) -> _Placed:
+        return _Placed(self.first[chosen], self.factors[chosen])
+
+
+class _Along:
+    """Points in their main directions, in the order of the first.
+
+    Parameters
+    ----------
+    points : (N, D) float32
+    """
+
+    def __init__(self, points: NDArray[np.float32]) -> None:
         centre = points.mean(axis=0, dtype=np.float64)
         centred = (points - centre).astype(np.float32)
         _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-        return cls(centre, np.ascontiguousarray(axes[:, ::-1][:, :_DIRECTIONS]), points)
+        self._centre = centre
+        # Embeddings of fewer dimensions get empty directions.
+        self._axes = np.zeros((points.shape[1], _DIRECTIONS))
+        self._axes[:, : points.shape[1]] = axes[:, ::-1][:, :_DIRECTIONS]
+        first, coordinates, lengths = self._coordinates(points)
+        self._numbers = np.argsort(first, kind="stable")
+        self._first = first[self._numbers]
+        self._points = np.ascontiguousarray(points[self._numbers])
+        # |x|^2 - 2 x y + |y|^2 in one sum.
+        factors = np.column_stack([coordinates, np.ones_like(lengths), lengths])
+        self._factors = np.ascontiguousarray(factors[self._numbers].T)
 
-    def bounds(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(M, N) float32: no more than the squared distances to (M, D) rows."""
-        coordinates, lengths = self._place(rows)
-        bounds = np.dot(coordinates * np.float32(-2.0), self._coordinates)
-        bounds += (lengths * np.float32(1.0 - _SLACK))[:, None]
-        bounds += self._lengths * np.float32(1.0 - _SLACK)
-        return bounds
+    def place(self, rows: NDArray[np.float32]) -> _Placed:
+        """Place (M, D) rows among the points."""
+        first, coordinates, lengths = self._coordinates(rows)
+        factors = np.column_stack([np.float32(-2.0) * coordinates, lengths, np.ones_like(lengths)])
+        return _Placed(first, np.ascontiguousarray(factors))
 
-    def _place(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Coordinates with the rest's length (M, p + 1), and squared lengths (M,)."""
-        centred = rows - self._centre
-        squared = np.square(centred).sum(axis=1)
-        inside = centred @ self._axes
+    def search(
+        self,
+        rows: NDArray[np.float32],
+        placed: _Placed,
+        excluded: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        squared: NDArray[np.float64],
+    ) -> None:
+        """Fill in the neighbours of a block of rows that lie near each other."""
+        around = _AROUND + indices.shape[1]
+        begin = max(int(np.searchsorted(self._first, placed.first.min())) - around, 0)
+        end = min(int(np.searchsorted(self._first, placed.first.max())) + around, len(self._first))
+        given = (rows, placed.factors, self._points, self._factors, self._numbers)
+        _guess(*given, begin, end, excluded, indices, squared)
+        # No neighbour lies farther along the first direction than in all of them.
+        reach = np.sqrt(squared[:, -1]) * (1.0 + 1e-6) + 1e-9
+        begin = int(np.searchsorted(self._first, (placed.first - reach).min(), side="left"))
+        end = int(np.searchsorted(self._first, (placed.first + reach).max(), side="right"))
+        _look_within(*given, begin, end, excluded, indices, squared)
+
+    def _coordinates(
+        self, rows: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
+        """First one (M,), all with the rest's length (M, p + 1), squared lengths less the slack (M,)."""
+        inside = affine(rows, self._axes, -(self._centre @ self._axes))
+        squared = np.empty(len(rows))
+        for start in range(0, len(rows), BLOCK_ROWS):  # a copy in 64 bits of all rows would be large
+            part = slice(start, start + BLOCK_ROWS)
+            squared[part] = np.square(rows[part] - self._centre).sum(axis=1)
         rest = np.sqrt(np.maximum(squared - np.square(inside).sum(axis=1), 0.0))
-        return np.column_stack([inside, rest]).astype(np.float32), squared.astype(np.float32)
+        lengths = (squared * (1.0 - _SLACK)).astype(np.float32)
+        return inside[:, 0], np.column_stack([inside, rest]).astype(np.float32), lengths
 
 
 def run_blocks(work: Callable[[int], None], starts: range, threads: int) -> None:
@@ -142,53 +199,136 @@ def run_blocks(work: Callable[[int], None], starts: range, threads: int) -> None
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _search(rows, points, bounds, excluded, indices, squared):  # type: ignore[no-untyped-def]
-    """Fill in the neighbours of a block of rows; `bounds` is used up."""
-    k = indices.shape[1]
-    best = np.empty(k, np.float64)
-    which = np.empty(k, np.int64)
-    first = np.empty(k, np.int64)
+def _look_at_all(
+    rows: NDArray[np.float32],
+    points: NDArray[np.float32],
+    excluded: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    squared: NDArray[np.float64],
+) -> None:
+    sums = np.empty(_LANES, np.float64)
     for row in range(rows.shape[0]):
-        own = bounds[row]
-        if excluded[row] >= 0:
-            own[excluded[row]] = np.inf
-        _smallest(own, best, first)
-        best[:] = np.inf
-        which[:] = points.shape[0]
-        for j in first:
-            own[j] = np.inf
-            _insert(best, which, _squared(rows[row], points[j]), j)
-        # Rounded up, so that nothing is passed over.
-        limit = np.float32(best[k - 1]) * np.float32(1.0 + 1e-6)
         for j in range(points.shape[0]):
-            if own[j] <= limit:
-                distance = _squared(rows[row], points[j])
-                if distance <= best[k - 1]:
-                    _insert(best, which, distance, j)
-                    limit = np.float32(best[k - 1]) * np.float32(1.0 + 1e-6)
-        for j in range(k):
-            indices[row, j] = which[j]
-            squared[row, j] = best[j]
+            if j != excluded[row]:
+                _insert(squared[row], indices[row], _squared(rows[row], points[j], sums), j)
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _smallest(values, best, which):  # type: ignore[no-untyped-def]
-    """Find the k smallest of finite values, to begin with."""
-    best[:] = np.inf
-    which[:] = -1
-    worst = np.inf
-    for j in range(values.shape[0]):
-        if values[j] < worst:
-            _insert(best, which, np.float64(values[j]), j)
-            worst = best[best.shape[0] - 1]
+def _guess(  # noqa: PLR0917 - the compiler wants places
+    rows: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    points: NDArray[np.float32],
+    point_factors: NDArray[np.float32],
+    numbers: NDArray[np.int64],
+    begin: int,
+    end: int,
+    excluded: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    squared: NDArray[np.float64],
+) -> None:
+    """Begin every row's list with the points that have the smallest bounds."""
+    k = indices.shape[1]
+    bounds = np.empty(_TILE, np.float32)
+    sums = np.empty(_LANES, np.float64)
+    lowest = np.empty(k, np.float64)
+    which = np.empty(k, np.int64)
+    for row in range(rows.shape[0]):
+        lowest[:] = np.inf
+        which[:] = points.shape[0]
+        worst = np.float32(np.inf)
+        for tile in range(begin, end, _TILE):
+            size = min(_TILE, end - tile)
+            _bound(factors[row], point_factors, tile, size, bounds)
+            for start in range(0, size, _CHUNK):
+                stop = min(start + _CHUNK, size)
+                if _any_below(bounds, start, stop, worst):
+                    for j in range(start, stop):
+                        if bounds[j] <= worst and numbers[tile + j] != excluded[row]:
+                            _insert(lowest, which, float(bounds[j]), tile + j)
+                            worst = np.float32(lowest[k - 1])
+        for j in which:
+            if j < points.shape[0]:
+                _insert(squared[row], indices[row], _squared(rows[row], points[j], sums), numbers[j])
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _insert(best, which, value, index):  # type: ignore[no-untyped-def]
-    """Put a value in its place in an ascending list, whose last one falls out."""
+def _look_within(  # noqa: PLR0917 - the compiler wants places
+    rows: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    points: NDArray[np.float32],
+    point_factors: NDArray[np.float32],
+    numbers: NDArray[np.int64],
+    begin: int,
+    end: int,
+    excluded: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    squared: NDArray[np.float64],
+) -> None:
+    """Measure every point whose bound does not rule it out."""
+    last = indices.shape[1] - 1
+    bounds = np.empty(_TILE, np.float32)
+    sums = np.empty(_LANES, np.float64)
+    for tile in range(begin, end, _TILE):
+        size = min(_TILE, end - tile)
+        for row in range(rows.shape[0]):
+            limit = _above(squared[row, last])
+            _bound(factors[row], point_factors, tile, size, bounds)
+            for start in range(0, size, _CHUNK):
+                stop = min(start + _CHUNK, size)
+                if _any_below(bounds, start, stop, limit):
+                    for j in range(start, stop):
+                        if bounds[j] <= limit and numbers[tile + j] != excluded[row]:
+                            distance = _squared(rows[row], points[tile + j], sums)
+                            _insert(squared[row], indices[row], distance, numbers[tile + j])
+                            limit = _above(squared[row, last])
+
+
+# Bounds need not be exact, and may be computed in any order.
+@njit(error_model="numpy", nogil=True, cache=True, fastmath=True)
+def _bound(
+    factors: NDArray[np.float32],
+    point_factors: NDArray[np.float32],
+    begin: int,
+    size: int,
+    bounds: NDArray[np.float32],
+) -> None:
+    """Compute the bounds of some points that follow each other."""
+    for j in range(size):
+        bounds[j] = np.float32(0.0)
+    for d in range(0, factors.shape[0], _AT_ONCE):
+        f0, f1, f2, f3 = factors[d], factors[d + 1], factors[d + 2], factors[d + 3]
+        c0, c1 = point_factors[d, begin : begin + size], point_factors[d + 1, begin : begin + size]
+        c2, c3 = point_factors[d + 2, begin : begin + size], point_factors[d + 3, begin : begin + size]
+        for j in range(np.uintp(size)):
+            bounds[j] += f0 * c0[j] + f1 * c1[j] + f2 * c2[j] + f3 * c3[j]
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _any_below(values: NDArray[np.float32], start: int, end: int, limit: np.float32) -> bool:
+    found = 0
+    # Unsigned numbers are never counted from the end of an array, so nothing has to be looked at twice.
+    for j in range(np.uintp(start), np.uintp(end)):
+        found |= values[j] <= limit
+    return found != 0
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _above(value: float) -> np.float32:
+    """Round up to 32 bits, and a little more, so that nothing is passed over."""
+    return np.float32(value) * np.float32(1.0 + 1e-6) + np.float32(1e-37)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _insert(
+    best: NDArray[np.float64], which: NDArray[np.signedinteger[Any]], value: float, index: int
+) -> None:
+    """Put a point in its place in an ascending list, whose last one falls out, unless it is there already."""
     last = best.shape[0] - 1
-    if value > best[last] or (value == best[last] and index > which[last]):
+    if value > best[last] or (value == best[last] and index >= which[last]):
         return
+    for place in range(last):
+        if which[place] == index:
+            return
     place = last
     while place > 0 and (value < best[place - 1] or (value == best[place - 1] and index < which[place - 1])):
         best[place] = best[place - 1]
@@ -199,30 +339,20 @@ def _insert(best, which, value, index):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _squared(x, y):  # type: ignore[no-untyped-def]
-    """Squared distance in 64 bits: eight sums side by side, then those in order."""
-    a = b = c = d = e = f = g = h = 0.0
-    size = x.shape[0]
-    whole = size // _LANES * _LANES
-    for i in range(0, whole, _LANES):
-        t0 = np.float64(x[i]) - np.float64(y[i])
-        t1 = np.float64(x[i + 1]) - np.float64(y[i + 1])
-        t2 = np.float64(x[i + 2]) - np.float64(y[i + 2])
-        t3 = np.float64(x[i + 3]) - np.float64(y[i + 3])
-        t4 = np.float64(x[i + 4]) - np.float64(y[i + 4])
-        t5 = np.float64(x[i + 5]) - np.float64(y[i + 5])
-        t6 = np.float64(x[i + 6]) - np.float64(y[i + 6])
-        t7 = np.float64(x[i + 7]) - np.float64(y[i + 7])
-        a += t0 * t0
-        b += t1 * t1
-        c += t2 * t2
-        d += t3 * t3
-        e += t4 * t4
-        f += t5 * t5
-        g += t6 * t6
-        h += t7 * t7
-    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+def _squared(x: NDArray[np.float32], y: NDArray[np.float32], sums: NDArray[np.float64]) -> float:
+    """Squared distance in 64 bits: many sums side by side, then those in order."""
+    lanes, size = np.uintp(sums.shape[0]), np.uintp(x.shape[0])
+    whole = size // lanes * lanes
+    for lane in range(lanes):
+        sums[lane] = 0.0
+    for start in range(np.uintp(0), whole, lanes):
+        for lane in range(lanes):
+            difference = np.float64(x[start + lane]) - np.float64(y[start + lane])
+            sums[lane] += difference * difference
+    total = 0.0
+    for lane in range(lanes):
+        total += sums[lane]
     for i in range(whole, size):
-        t = np.float64(x[i]) - np.float64(y[i])
-        total += t * t
+        difference = np.float64(x[i]) - np.float64(y[i])
+        total += float(difference * difference)
     return total

@@ -35,7 +35,12 @@ def affine(
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _affine(rows, matrix, offset, out):  # type: ignore[no-untyped-def]
+def _affine(
+    rows: NDArray[np.float32],
+    matrix: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
     for row in range(rows.shape[0]):
         total = out[row]
         total[:] = offset
