@@ -1,0 +1,1 @@
+"""Ways to decide which crops look like real aberrations, behind one face."""
