@@ -16,7 +16,8 @@ from services.artifacts.service import ArtifactService
 from services.artifacts.types import check_kind
 from services.db.engine import SessionFactory
 from services.db.tables import BatchRow
-from services.errors import InvalidInputError, NotFoundError, UnsupportedHereError
+from services.errors import InvalidInputError, NotFoundError
+from services.filtering.selection import classifier_of, filter_for
 from services.generation.methods import canvas_px_of, check_params, method_of, sampling_of
 from services.generation.selection import select_sources, store_batches
 from services.images.repository import Image, ImageRepository
@@ -26,6 +27,8 @@ from services.jobs.params import (
     ClassificationRequest,
     ClassifierTrainingRequest,
     DiagnosticRequest,
+    FilterFittingRequest,
+    FilteringRequest,
     GenerationRequest,
     GeneratorTrainingRequest,
     JobRequest,
@@ -41,9 +44,10 @@ from services.predictions.selection import require_dataset, select_crops
 from services.storage.base import ObjectStore
 from services.storage.keys import content_key, sha256_of_stream
 
-IMPORTABLE_KINDS: Final = ("segmenter", "classifier", "generator")
-# These read scores from a classifier, so it must have been trained; training may start from any.
-_CLASSIFYING_KINDS: Final = ("classification", "scoring", "generation")
+# These read what a classifier says, so it must have been trained; training may start from any.
+_CLASSIFYING_KINDS: Final = ("classification", "scoring", "generation", "filter_fitting")
+# These tell whether their crops look like the classifier's training data, if a filter knows that.
+_DRIFTING_KINDS: Final = ("classification", "scoring")
 # Whose embeddings a quality report compares, where the request names nobody.
 _USUAL_CLASSIFIER: Final = "translocation/production"
 
@@ -95,7 +99,7 @@ class SubmissionService:
         InvalidInputError
             The selection holds nothing, or the classifier was never trained.
         ConflictError
-            The inputs are still being made.
+            The inputs are still being made, or the filter's classifier is not here.
         """
         if session is None:
             with self._session_factory.begin() as own:
@@ -143,13 +147,10 @@ class SubmissionService:
 
         Raises
         ------
-        UnsupportedHereError
-            Weights of this kind cannot be imported by this version.
+        InvalidInputError
+            There is no such kind of artifact.
         """
-        if check_kind(kind) not in IMPORTABLE_KINDS:
-            raise UnsupportedHereError(
-                f"This version imports weights of a {' or a '.join(IMPORTABLE_KINDS)}, not those of a {kind}."
-            )
+        check_kind(kind)
         sha256 = sha256_of_stream(stream)
         key = content_key("artifacts", sha256)
         if not self._store.exists(key):
@@ -165,10 +166,10 @@ class SubmissionService:
     def _inputs(self, session: Session, request: JobRequest) -> _Inputs:
         if isinstance(request, DiagnosticRequest):
             return _Inputs()
-        if isinstance(request, ClassifierTrainingRequest | GeneratorTrainingRequest):
+        if isinstance(request, ClassifierTrainingRequest | GeneratorTrainingRequest | FilterFittingRequest):
             require_dataset(session, request.dataset)
             return _Inputs({"dataset": request.dataset})
-        if isinstance(request, ClassificationRequest):
+        if isinstance(request, ClassificationRequest | FilteringRequest):
             selection = select_crops(session, request)
             shown = {**selection.shown, "selection_key": selection.store(self._store)}
             return _Inputs(shown, list(selection.packs), selection.sample)
@@ -202,13 +203,17 @@ class SubmissionService:
         versions = {}
         artifacts = ArtifactService(session, self._store)
         for role, kind in spec_of(request.kind).artifact_roles.items():
-            ref = getattr(request, role)
+            ref = getattr(request, role, None)
             if ref is None:
                 continue
             version = artifacts.resolve(kind, ref)
-            if kind == "classifier" and request.kind in _CLASSIFYING_KINDS:
-                require_trained(version)
             versions[role] = version.ref
+            if kind == "filter":
+                versions["classifier"] = classifier_of(session, version).ref
+            elif kind == "classifier" and request.kind in _CLASSIFYING_KINDS:
+                require_trained(version)
+                if request.kind in _DRIFTING_KINDS and (found := filter_for(session, version)) is not None:
+                    versions["filter"] = found.ref
         if isinstance(request, GenerationRequest) and request.quality and request.classifier is None:
             versions |= _usual_classifier(artifacts)
         return versions

@@ -25,6 +25,8 @@ PIPELINES: Final[Mapping[str, str]] = MappingProxyType(
         "classifier_training": "services.pipelines.classifier_training",
         "generation": "services.pipelines.generation",
         "generator_training": "services.pipelines.generator_training",
+        "filter_fitting": "services.pipelines.filter_fitting",
+        "filtering": "services.pipelines.filtering",
         "artifact_import": "services.pipelines.artifact_import",
         "diagnostic": "services.pipelines.diagnostic",
     }

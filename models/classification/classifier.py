@@ -143,6 +143,11 @@ class Classifier:
         self._mean = torch.tensor(spec.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(spec.std, device=device).view(1, 3, 1, 1)
 
+    @property
+    def head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weights (2, 512) and biases (2,) of the layer that makes logits of embeddings."""
+        return self._head.weight.detach().cpu().numpy(), self._head.bias.detach().cpu().numpy()
+
     def score(self, canvases: NDArray[np.uint8]) -> Scores:
         """Classify and embed canvases.
 

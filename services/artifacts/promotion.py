@@ -24,7 +24,8 @@ def check_promotion(version: ArtifactVersion, alias: str) -> None:
     A classifier must have been evaluated on held-out slides. A generator need not: its pictures are
     judged by the quality report of every generation job, and no sample's result depends on it. But its
     canvas and scale must be somebody's word and not a guess, because chromosomes of a wrong size look
-    quite right. Other aliases are free, and so are other kinds of artifacts.
+    quite right. A filter must have been measured on held-out crops of both classes, which its classifier had
+    not seen either. Other aliases are free, and so are segmenters.
 
     Raises
     ------
@@ -37,6 +38,8 @@ def check_promotion(version: ArtifactVersion, alias: str) -> None:
         _check_classifier(version)
     elif version.kind == "generator":
         _check_generator(version)
+    elif version.kind == "filter":
+        _check_filter(version)
 
 
 def _check_classifier(version: ArtifactVersion) -> None:
@@ -58,6 +61,26 @@ def _check_generator(version: ArtifactVersion) -> None:
         raise PromotionRefusedError(
             f"Nobody said on which canvas and at which scale {version.ref} was trained. Upload the weights "
             "again with canvas_px and scale, look at some of its pictures, and promote that version."
+        )
+
+
+def _check_filter(version: ArtifactVersion) -> None:
+    metrics = version.manifest.get("metrics") or {}
+    held_out = (metrics.get("rows") or {}).get("validation") or {}
+    missing = [name for name in ("aberration", "normal") if not held_out.get(name)]
+    if missing:
+        raise PromotionRefusedError(
+            f"Nobody has measured what {version.ref} keeps of held-out {' and '.join(missing)} crops. Fit it "
+            "on a data set whose val split has crops of both classes; of a filter from another installation, "
+            "import the whole download and not its filter.safetensors alone."
+        )
+    fit = version.manifest.get("fit") or {}
+    seen = (fit.get("classifier_saw") or {}).get("val")
+    if seen:
+        raise PromotionRefusedError(
+            f"The classifier of {version.ref} had learnt from the validation crops of {', '.join(seen[:3])}, "
+            "so nobody knows what the filter keeps of new ones. Fit it with the splits that the classifier "
+            "was trained with."
         )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import exists, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.artifacts.types import ArtifactAlias, ArtifactVersion, StoredFile
+from services.artifacts.types import PRODUCTION, ArtifactAlias, ArtifactVersion, StoredFile
 from services.db.tables import ArtifactAliasRow, ArtifactVersionRow
 from services.errors import InvalidInputError
 from services.pagination import Page, PageRequest, make_page
@@ -67,6 +67,34 @@ class ArtifactRepository:
         )
         found = self._session.scalars(query.limit(1)).first()
         return None if found is None else _version(found)
+
+    def with_weights(self, kind: str, sha256: str) -> list[ArtifactVersion]:
+        """All versions of a kind with these very weights, by name and number."""
+        row = ArtifactVersionRow
+        query = (
+            select(row)
+            .where(row.kind == kind, row.manifest["weights_sha256"].astext == sha256)
+            .order_by(row.name, row.version)
+        )
+        return [_version(found) for found in self._session.scalars(query)]
+
+    def filters_of(self, weights_sha256: str) -> list[ArtifactVersion]:
+        """All filters of a classifier's weights: those called ``production`` first, then newest first."""
+        row, alias = ArtifactVersionRow, ArtifactAliasRow
+        in_use = exists().where(
+            alias.kind == row.kind,
+            alias.name == row.name,
+            alias.version == row.version,
+            alias.alias == PRODUCTION,
+        )
+        query = (
+            select(row)
+            .where(
+                row.kind == "filter", row.manifest["classifier"]["weights_sha256"].astext == weights_sha256
+            )
+            .order_by(in_use.desc(), row.created_at.desc(), row.name, row.version.desc())
+        )
+        return [_version(found) for found in self._session.scalars(query)]
 
     def made_by(self, job_id: str) -> ArtifactVersion | None:
         """The version that a job made, or None; a job makes at most one."""

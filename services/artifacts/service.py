@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from services.artifacts.promotion import check_promotion
 from services.artifacts.repository import ArtifactRepository
 from services.artifacts.types import (
+    PRODUCTION,
     ArtifactAlias,
     ArtifactVersion,
     StoredFile,
@@ -23,6 +24,7 @@ from services.artifacts.types import (
     split_ref,
 )
 from services.errors import KaryobridgeError, NotFoundError
+from services.filtering.selection import classifier_of
 from services.pagination import Page, PageRequest
 from services.storage.base import ObjectStore
 from services.storage.keys import content_key, sha256_hex
@@ -43,6 +45,7 @@ class ArtifactService:
     """Artifacts through one session and one store; the caller commits."""
 
     def __init__(self, session: Session, store: ObjectStore) -> None:
+        self._session = session
         self._repository = ArtifactRepository(session)
         self._store = store
 
@@ -113,10 +116,14 @@ class ArtifactService:
             There is no such version.
         PromotionRefusedError
             The alias is ``production``, and the version was not measured.
+        FilterClassifierMissingError
+            The alias is ``production``, and a filter's classifier is not here.
         """
         check_name(alias, "alias")
         found = self.get(kind, name, str(version))
         check_promotion(found, alias)
+        if kind == "filter" and alias == PRODUCTION:
+            classifier_of(self._session, found)
         self._repository.set_alias(kind, name, alias, version)
         return found
 

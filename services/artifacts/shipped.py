@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from services.artifacts.service import ArtifactService
 from services.artifacts.types import PRODUCTION, ArtifactVersion
@@ -14,6 +16,12 @@ from services.errors import KaryobridgeError
 from services.storage.base import ObjectStore
 from services.storage.keys import sha256_hex
 
+# What files are called in an artifact; beside a manifest they have its name and their own suffix.
+_WEIGHTS_NAMES: Final[Mapping[str, str]] = MappingProxyType({"filter": "filter.safetensors"})
+_USUAL_WEIGHTS: Final = "weights.safetensors"
+_PICTURES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {"filter": MappingProxyType({".png": "plot.png", ".html": "map.html"})}
+)
 WEIGHTS_FOLDER = Path(__file__).parents[2] / "models" / "weights"
 
 
@@ -35,7 +43,7 @@ class ShippedArtifact:
 
 
 def read_shipped(folder: Path = WEIGHTS_FOLDER) -> list[ShippedArtifact]:
-    """Read every ``*.json`` manifest with the ``.md`` and ``.safetensors`` beside it.
+    """Read every ``*.json`` manifest with its card, weights and, of a filter, pictures beside it.
 
     A manifest without ``weights_sha256`` describes something that has no weights, such as the painter.
 
@@ -71,12 +79,17 @@ def register_shipped(
 
 def _read(manifest_file: Path) -> ShippedArtifact:
     manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
-    files = {}
+    kind, files = manifest["kind"], {}
     weights_file = manifest_file.with_suffix(".safetensors")
     if "weights_sha256" in manifest or weights_file.exists():
-        files["weights.safetensors"] = _weights(manifest_file, weights_file, manifest.get("weights_sha256"))
+        weights = _weights(manifest_file, weights_file, manifest.get("weights_sha256"))
+        files[_WEIGHTS_NAMES.get(kind, _USUAL_WEIGHTS)] = weights
     files["card.md"] = manifest_file.with_suffix(".md").read_bytes()
-    return ShippedArtifact(manifest["kind"], manifest["name"], manifest, files)
+    for suffix, filename in _PICTURES.get(kind, {}).items():
+        picture = manifest_file.with_suffix(suffix)
+        if picture.exists():
+            files[filename] = picture.read_bytes()
+    return ShippedArtifact(kind, manifest["name"], manifest, files)
 
 
 def _weights(manifest_file: Path, weights_file: Path, sha256: str | None) -> bytes:

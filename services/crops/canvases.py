@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +101,16 @@ def canvases_of_crops(
     return canvases
 
 
-def rows_by_pack(crops: Sequence[PackedCrop]) -> dict[str, list[int]]:
-    """Which of some crops lie in which pack, so that each pack is read once."""
+class _HasPack(Protocol):
+    """Whatever lies in a pack."""
+
+    @property
+    def pack_key(self) -> str:
+        """Key of the pack."""
+
+
+def rows_by_pack(crops: Sequence[_HasPack]) -> dict[str, list[int]]:
+    """Which of some crops lie in which pack, in the order of first occurrence: each pack is read once."""
     rows: dict[str, list[int]] = {}
     for row, crop in enumerate(crops):
         rows.setdefault(crop.pack_key, []).append(row)

@@ -2,7 +2,8 @@
 
 Without a classifier, predictions are read from the crop's own row, where the newest is mirrored, and
 indexes on (sample | job, probability, id) give the most suspicious ones without sorting. With a
-classifier they come from its own predictions.
+classifier they come from its own predictions. Verdicts of filters are read from their scores, one for
+each crop.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from services.crops.types import CropFilter, CropSort
-from services.db.tables import CropRow, DatasetItemRow, PredictionRow
+from services.db.tables import CropRow, DatasetItemRow, FilterScoreRow, PredictionRow
 from services.errors import InvalidInputError
+from services.filtering.repository import kept_at
 
 _SEPARATOR = ":"
 
@@ -57,7 +59,7 @@ def listing(wanted: CropFilter, after: str | None) -> Select[CropRow, float | No
             .join(one, one.crop_id == CropRow.id)
             .where(one.classifier == wanted.classifier, ~replaced)
         )
-    query = query.where(*_conditions(wanted, said))
+    query = _filtered(query.where(*_conditions(wanted, said)), wanted)
     return _ordered(query, wanted.sort, said, after)
 
 
@@ -94,6 +96,30 @@ def _conditions(wanted: CropFilter, said: _Said) -> list[ColumnElement[bool]]:
             )
         )
     return conditions
+
+
+def _filtered(query: Select[CropRow, float | None], wanted: CropFilter) -> Select[CropRow, float | None]:
+    """Join the one score of each crop that its verdict is read from, where a filter or verdict is asked for.
+
+    Of two scores the newer one is that of the job with the greater id, as for predictions.
+    """
+    if wanted.filter is None and wanted.filtered_by is None and wanted.kept is None:
+        return query
+    score, newer = FilterScoreRow, aliased(FilterScoreRow)
+    query = query.join(score, score.crop_id == CropRow.id)
+    replaced = exists().where(newer.crop_id == score.crop_id, newer.job_id > score.job_id)
+    if wanted.filter is not None:
+        query = query.where(score.filter == wanted.filter)
+        replaced = replaced.where(newer.filter == score.filter)
+    if wanted.filtered_by is not None:
+        query = query.where(score.job_id == wanted.filtered_by)
+    else:
+        query = query.where(~replaced)
+    if wanted.kept is None:
+        return query
+    decision = wanted.decision
+    kept = score.kept if decision is None else kept_at(decision.level, decision.max_percentile)
+    return query.where(kept if wanted.kept else ~kept)
 
 
 def _ordered(

@@ -14,6 +14,8 @@ from services.crops.queries import cursor_of, listing
 from services.crops.types import Annotation, Crop, CropFilter, PackedCrop
 from services.db.tables import CropAnnotationRow, CropRow, ImageRow, SyntheticCropRow
 from services.errors import NotFoundError
+from services.filtering.repository import FilterScoreRepository
+from services.filtering.types import FilterScore
 from services.generation.repository import SyntheticRepository
 from services.generation.types import Synthetic
 from services.pagination import Page, PageRequest, make_page
@@ -87,7 +89,7 @@ class CropRepository:
         return [found[crop_id] for crop_id in crop_ids]
 
     def _whole(self, rows: Sequence[CropRow]) -> list[Crop]:
-        """Map rows, with one query each for all annotations, predictions and makings of them."""
+        """Map rows, with one query each for all annotations, predictions, filter scores and makings."""
         ids = [row.id for row in rows]
         annotations: dict[str, list[Annotation]] = defaultdict(list)
         query = (
@@ -98,11 +100,18 @@ class CropRepository:
                 Annotation(found.annotation_class, found.annotator, found.created_at)
             )
         predictions = PredictionRepository(self._session).of_crops(ids)
+        scores = FilterScoreRepository(self._session).of_crops(ids)
         made = SyntheticRepository(self._session).of_crops(
             [row.id for row in rows if row.origin == "generated"]
         )
         return [
-            _crop(row, tuple(annotations[row.id]), predictions.get(row.id, ()), made.get(row.id))
+            _crop(
+                row,
+                tuple(annotations[row.id]),
+                predictions.get(row.id, ()),
+                scores.get(row.id, ()),
+                made.get(row.id),
+            )
             for row in rows
         ]
 
@@ -111,6 +120,7 @@ def _crop(
     row: CropRow,
     annotations: tuple[Annotation, ...],
     predictions: tuple[Prediction, ...],
+    filter_scores: tuple[FilterScore, ...],
     synthetic: Synthetic | None,
 ) -> Crop:
     y0, x0, y1, x1 = row.bbox
@@ -136,5 +146,6 @@ def _crop(
         probability=row.probability,
         annotations=annotations,
         predictions=predictions,
+        filter_scores=filter_scores,
         synthetic=synthetic,
     )

@@ -31,11 +31,16 @@ class CropService:
         Raises
         ------
         InvalidInputError
-            The cursor belongs to another order, or the bounds of the probability exclude everything.
+            The cursor belongs to another order, or the bounds of the probability exclude everything, or a
+            decision was given that decides nothing.
         """
         low, high = wanted.min_probability, wanted.max_probability
         if low is not None and high is not None and low > high:
             raise InvalidInputError("It is above max_probability: no crop can be both.", "min_probability")
+        if wanted.decision is not None and wanted.kept is None:
+            raise InvalidInputError(
+                "A level decides which crops are kept; say kept=true or kept=false.", "kept"
+            )
         return self._crops.list_page(wanted, page)
 
     def annotate(self, crop_id: str, crop_class: CropClass, annotator: str, *, actor: str) -> Crop:

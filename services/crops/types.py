@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
+from services.filtering.decisions import Decision
+from services.filtering.types import FilterScore
 from services.generation.types import Synthetic
 from services.predictions.types import Prediction
 
@@ -42,6 +44,8 @@ class Crop:
         The newest prediction, or None; `probability` is that of an aberration.
     predictions
         What every job's classifier said, newest last.
+    filter_scores
+        What every job's filter said, newest last.
     synthetic
         How a generated crop was made, or None.
     """
@@ -67,6 +71,7 @@ class Crop:
     probability: float | None = None
     annotations: tuple[Annotation, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    filter_scores: tuple[FilterScore, ...] = ()
     synthetic: Synthetic | None = None
 
 
@@ -108,6 +113,14 @@ class CropFilter:
         Name and version.
     annotated
         Whether a person has given a verdict.
+    filter
+        An exact ``name/version``: only what it has scored, each crop with its newest score.
+    filtered_by
+        Id of a filtering job: only what that one has scored, with its own scores.
+    kept
+        What the score says, of one filter or job, or else the newest of any.
+    decision
+        Decides `kept` anew, instead of how the job did.
     sort
         By id, or by probability of an aberration; crops without a prediction are left out then.
     """
@@ -124,4 +137,8 @@ class CropFilter:
     classifier: str | None = None
     dataset: tuple[str, int] | None = None
     annotated: bool | None = None
+    filter: str | None = None
+    filtered_by: str | None = None
+    kept: bool | None = None
+    decision: Decision | None = None
     sort: CropSort = "id"

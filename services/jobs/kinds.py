@@ -13,6 +13,8 @@ from services.jobs.params import (
     ClassificationParams,
     ClassifierTrainingParams,
     DiagnosticParams,
+    FilterFittingParams,
+    FilteringParams,
     GenerationParams,
     GeneratorTrainingParams,
     JobParams,
@@ -87,7 +89,7 @@ _SPECS: Final = (
         params_model=ClassificationParams,
         unit="packs",
         max_run_s=24 * HOUR_S,
-        artifact_roles=MappingProxyType({"classifier": "classifier"}),
+        artifact_roles=MappingProxyType({"classifier": "classifier", "filter": "filter"}),
     ),
     KindSpec(
         kind="scoring",
@@ -96,7 +98,9 @@ _SPECS: Final = (
         params_model=ScoringParams,
         unit="images",
         max_run_s=24 * HOUR_S,
-        artifact_roles=MappingProxyType({"segmenter": "segmenter", "classifier": "classifier"}),
+        artifact_roles=MappingProxyType(
+            {"segmenter": "segmenter", "classifier": "classifier", "filter": "filter"}
+        ),
     ),
     KindSpec(
         kind="classifier_training",
@@ -126,6 +130,25 @@ _SPECS: Final = (
         max_run_s=72 * HOUR_S,
         artifact_roles=MappingProxyType({"generator": "generator"}),
         progress_by_items=False,
+    ),
+    KindSpec(
+        kind="filter_fitting",
+        queue="gpu",
+        priority=PRIORITY_TRAINING,
+        params_model=FilterFittingParams,
+        unit="steps",
+        max_run_s=24 * HOUR_S,
+        artifact_roles=MappingProxyType({"classifier": "classifier"}),
+        progress_by_items=False,
+    ),
+    KindSpec(
+        kind="filtering",
+        queue="gpu",
+        priority=PRIORITY_TRAINING,
+        params_model=FilteringParams,
+        unit="packs",
+        max_run_s=24 * HOUR_S,
+        artifact_roles=MappingProxyType({"filter": "filter", "classifier": "classifier"}),
     ),
     KindSpec(
         kind="artifact_import",

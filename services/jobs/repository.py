@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from services.db.tables import JobItemRow, JobRow
+from services.db.tables import JobItemRow, JobRow, JsonObject
 from services.errors import InvalidInputError, NotFoundError
 from services.jobs.errors import JobNotCancellableError, JobNotRetryableError
 from services.jobs.mapping import item_of, job_of
@@ -146,6 +146,16 @@ class JobRepository:
             progress_done=recorded.scalar_subquery(),
             progress_message="",
         )
+        return job_of(row)
+
+    def lock(self, job_id: str) -> Job:
+        """Read a job that nobody else may change until the transaction ends; raises `NotFoundError`."""
+        return job_of(self._row(job_id, lock=True))
+
+    def amend_result(self, job_id: str, changed: JsonObject) -> Job:
+        """Replace members of a job's result; raises `NotFoundError`."""
+        row = self._row(job_id, lock=True)
+        self._change(row, result={**row.result, **changed})
         return job_of(row)
 
     def _change(self, row: JobRow, **values: Any) -> None:

@@ -2,7 +2,8 @@
 
 An upload may be safetensors or an official checkpoint (Cellpose 1-3 for a segmenter, torchvision's
 ResNet-18 for a classifier, BBDM's or CycleGAN's for a generator); the latter is read with
-``weights_only``, so no code in it ever runs. This is a job because the API process has no torch.
+``weights_only``, so no code in it ever runs. A filter comes as the ZIP that another installation gives,
+or as its file alone. This is a job because the API process has no torch.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ from typing import Any, Final
 
 import models.classification.network as classifier_network
 import models.segmentation.network as segmenter_network
+from models.filtering.errors import FilterFileError
 from models.state_files import WeightsError, sha256_of
 from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
 from services.jobs.context import JobContext
 from services.jobs.params.artifact_import import ArtifactImportParams
+from services.pipelines.filter_card import filter_card
+from services.pipelines.filter_import import imported_filter
 from services.pipelines.generator_card import generator_card
 from services.pipelines.generator_import import GENERATOR_FIELDS, imported_generator
 from services.pipelines.resources import Resources
 from services.pipelines.segmenter_manifest import segmenter_manifest
 
-Converted = tuple[dict[str, Any], bytes]
+Converted = tuple[dict[str, Any], dict[str, bytes]]
+WEIGHTS_FILE: Final = "weights.safetensors"
 Convert = Callable[[ArtifactImportParams, bytes, Mapping[str, Any]], Converted]
 
 
@@ -37,6 +42,8 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     InvalidInputError
         The bytes are not weights of a network that this kind of artifact can be, or the uploader says
         something of them that this kind does not have.
+    UploadRejectedError
+        An archive is damaged, or built to do harm.
     """
     params = ArtifactImportParams.model_validate(context.job.params)
     # Jobs that were queued before classifiers could be imported do not name their kind.
@@ -56,10 +63,9 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         },
     }
     try:
-        manifest, weights = CONVERTERS[kind](params, content, about)
-    except WeightsError as error:
+        manifest, files = CONVERTERS[kind](params, content, about)
+    except (WeightsError, FilterFileError) as error:
         raise InvalidInputError(f"{filename} cannot be used: {error}", "file") from error
-    files = {"weights.safetensors": weights}
     if kind in CARDS:
         files["card.md"] = CARDS[kind](manifest).encode()
     with resources.session_factory.begin() as session:
@@ -86,7 +92,8 @@ def _segmenter(params: ArtifactImportParams, content: bytes, about: Mapping[str,
     if params.diameter_px is not None:
         net.diam_labels.data.fill_(params.diameter_px)
     weights = segmenter_network.to_safetensors(net)
-    return segmenter_manifest(params.name, net, weights, float(net.diam_labels.item()), about), weights
+    manifest = segmenter_manifest(params.name, net, weights, float(net.diam_labels.item()), about)
+    return manifest, {WEIGHTS_FILE: weights}
 
 
 def _classifier(params: ArtifactImportParams, content: bytes, about: Mapping[str, Any]) -> Converted:
@@ -103,14 +110,24 @@ def _classifier(params: ArtifactImportParams, content: bytes, about: Mapping[str
         "libraries": {"python": platform.python_version(), "torch": installed_version("torch")},
         **about,
     }
-    return manifest, weights
+    return manifest, {WEIGHTS_FILE: weights}
+
+
+def _generator(params: ArtifactImportParams, content: bytes, about: Mapping[str, Any]) -> Converted:
+    manifest, weights = imported_generator(params, content, about)
+    return manifest, {WEIGHTS_FILE: weights}
 
 
 CONVERTERS: Final[Mapping[str, Convert]] = MappingProxyType(
-    {"segmenter": _segmenter, "classifier": _classifier, "generator": imported_generator}
+    {
+        "segmenter": _segmenter,
+        "classifier": _classifier,
+        "generator": _generator,
+        "filter": imported_filter,
+    }
 )
 CARDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyType(
-    {"generator": generator_card}
+    {"generator": generator_card, "filter": filter_card}
 )
 OWN_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"segmenter": ("diameter_px",), "generator": GENERATOR_FIELDS}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from services.config import Settings
@@ -19,6 +21,11 @@ def device_of(settings: Settings) -> torch.device:
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
     return choose_device(settings.device)
+
+
+def threads_of(settings: Settings) -> int:
+    """How many threads a filter may use: as many as torch. What it computes does not depend on them."""
+    return settings.torch_threads or len(os.sched_getaffinity(0))
 
 
 def choose_device(wish: str) -> torch.device:

@@ -18,7 +18,7 @@ from models.generation.sources import Sources
 from models.segmentation.crops import CropPack
 from services.datasets.types import DatasetItem
 from services.errors import InvalidInputError
-from services.pipelines.training_data import LEFT_OUT, load_splits
+from services.pipelines.training_data import held_out_groups, load_splits, require_groups
 from services.storage.base import ObjectStore
 
 MIN_ABERRATIONS = 2
@@ -90,7 +90,7 @@ def load_data(
     InvalidInputError
         There are too few aberrations to learn from, or a left-out group does not exist.
     """
-    left_out = _left_out(items, leave_out_groups)
+    left_out = require_groups(items, leave_out_groups)
     usable = [item for item in items if item.group not in left_out and item.split != "test"]
     train = _aberrations(usable, "train")
     if len(train) < MIN_ABERRATIONS:
@@ -108,7 +108,7 @@ def load_data(
         canvases[: len(train)],
         canvases[len(train) : len(train) + len(val)],
         tuple(sorted({item.group for item in train})),
-        _held_out_groups(items, left_out),
+        held_out_groups(items, left_out),
         _examples(store, shown, canvases[len(train) + len(val) :], preprocessing, seed),
     )
 
@@ -133,16 +133,6 @@ def choose_examples(items: Sequence[DatasetItem], seed: int) -> list[DatasetItem
     places = max(NUM_EXAMPLES // 2, NUM_EXAMPLES - len(normals))
     aberrations = aberrations[:places]
     return aberrations + normals[: NUM_EXAMPLES - len(aberrations)]
-
-
-def _left_out(items: Sequence[DatasetItem], names: Sequence[str]) -> frozenset[str]:
-    unknown = sorted(set(names) - {item.group for item in items})
-    if unknown:
-        raise InvalidInputError(
-            f"The data set has no group {unknown[0]!r}; its groups are in GET /v1/datasets.",
-            "leave_out_groups",
-        )
-    return frozenset(names)
 
 
 def _aberrations(items: Sequence[DatasetItem], split: str) -> list[DatasetItem]:
@@ -176,16 +166,6 @@ def _ordered(items: Sequence[DatasetItem], seed: int) -> list[DatasetItem]:
 def _distinct(items: Sequence[DatasetItem]) -> list[DatasetItem]:
     """Leave out further views of a chromosome that is there already: their DAPI is the same."""
     return list({(one.group, one.chromosome): one for one in reversed(items)}.values())[::-1]
-
-
-def _held_out_groups(items: Sequence[DatasetItem], left_out: frozenset[str]) -> dict[str, list[str]]:
-    groups: dict[str, set[str]] = {"val": set(), "test": set()}
-    for item in items:
-        if item.group not in left_out and item.split in groups:
-            groups[item.split].add(item.group)
-    if left_out:
-        groups[LEFT_OUT] = set(left_out)
-    return {split: sorted(names) for split, names in groups.items()}
 
 
 def _examples(

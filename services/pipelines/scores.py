@@ -1,8 +1,8 @@
-"""What classification and scoring share: the classifier, an item's scores, a job's end."""
+"""What classification, scoring and filtering share: the classifier, an item's scores, a job's end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.artifacts.service import ArtifactService
 from services.jobs.context import JobContext
 from services.jobs.types import Job
 from services.pipelines.device import device_of
+from services.pipelines.drift import DriftGauge, open_gauge
 from services.pipelines.errors import ItemError
 from services.pipelines.resources import Resources
 from services.predictions.assembly import EmbeddingAssembler
@@ -30,11 +31,12 @@ MODEL_FAILURES = (PreprocessingError, ClassifierError)
 
 @dataclass(frozen=True)
 class Judge:
-    """An exact classifier version, and the threshold of this job."""
+    """An exact classifier version, the threshold of this job, and what watches for drift."""
 
     ref: str
     classifier: Classifier
     threshold: float
+    gauge: DriftGauge
 
     def judge(self, crop_ids: Sequence[str], canvases: NDArray[np.uint8]) -> Judgement:
         """Classify crops.
@@ -54,7 +56,7 @@ class Judge:
             NewPrediction(crop_id, "aberration" if p >= self.threshold else "normal", p)
             for crop_id, p in zip(crop_ids, scores.probabilities.tolist(), strict=True)
         ]
-        return Judgement(self.ref, predictions, scores.embeddings)
+        return Judgement(self.ref, predictions, scores.embeddings, self.gauge.outputs(scores.embeddings))
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,14 @@ class Judgement:
     Attributes
     ----------
     embeddings : (N, 512) float32
+    drift
+        What the item tells of it; empty where nothing watches.
     """
 
     classifier: str
     predictions: Sequence[NewPrediction]
     embeddings: NDArray[np.float32]
+    drift: Mapping[str, int]
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -76,6 +81,7 @@ class Judgement:
         return {
             "aberrations": sum(one.predicted_class == "aberration" for one in self.predictions),
             "max_probability": max((one.probability for one in self.predictions), default=None),
+            **self.drift,
         }
 
     def write(self, session: Session, job_id: str, position: int) -> None:
@@ -93,7 +99,8 @@ def open_judge(job: Job, resources: Resources) -> Judge:
     """
     ref, classifier = open_classifier(job.artifacts["classifier"], resources)
     own = job.params["threshold"]
-    return Judge(ref, classifier, classifier.spec.threshold if own is None else own)
+    threshold = classifier.spec.threshold if own is None else own
+    return Judge(ref, classifier, threshold, open_gauge(job, resources))
 
 
 def open_classifier(ref: str, resources: Resources) -> tuple[str, Classifier]:
@@ -121,20 +128,28 @@ def close(context: JobContext, resources: Resources, judge: Judge) -> dict[str, 
     Works for whatever has been recorded, by this attempt or by earlier ones.
     """
     job_id = context.job.id
-    assembler = EmbeddingAssembler(resources.session_factory, resources.store, context.check)
-    embeddings = assembler.assemble(job_id, judge.ref)
-    assembler.discard_parts(job_id)
+    embeddings = assemble(context, resources, judge.ref)
     with resources.session_factory() as session:
         totals = PredictionRepository(session).totals(job_id)
+        drift = judge.gauge.result(session, job_id)
     return {
         "crops": totals.crops,
         "classes": {"normal": totals.normal, "aberration": totals.aberration},
-        "embeddings": 0 if embeddings is None else embeddings.num_rows,
+        "embeddings": embeddings,
         "classifier": judge.ref,
         "threshold": judge.threshold,
+        "drift": drift,
         "links": {
             "items": f"/v1/jobs/{job_id}/items",
             "csv": f"/v1/jobs/{job_id}/predictions.csv",
             "parquet": f"/v1/jobs/{job_id}/predictions.parquet",
         },
     }
+
+
+def assemble(context: JobContext, resources: Resources, classifier: str) -> int:
+    """Join the embeddings that a job's items left into one array; returns how many there are."""
+    assembler = EmbeddingAssembler(resources.session_factory, resources.store, context.check)
+    embeddings = assembler.assemble(context.job.id, classifier)
+    assembler.discard_parts(context.job.id)
+    return 0 if embeddings is None else embeddings.num_rows

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from services.errors import InvalidInputError
 from services.storage.base import ObjectStore
 
 LEFT_OUT = "left_out"
-_LABELS = {"normal": 0, "aberration": 1}
+LABELS: Final[Mapping[str, int]] = MappingProxyType({"normal": 0, "aberration": 1})
 
 
 @dataclass(frozen=True)
@@ -80,19 +82,36 @@ def load_splits(
     InvalidInputError
         A left-out group is not in the data set.
     """
-    labelled = [item for item in items if item.item_class in _LABELS]
-    unknown = sorted(set(left_out_groups) - {item.group for item in items})
+    left_out = require_groups(items, left_out_groups)
+    labelled = [item for item in items if item.item_class in LABELS]
+    canvases = _canvases(store, labelled, preprocessing, told)
+    names = ["train", "val", "test"] + ([LEFT_OUT] if left_out else [])
+    rows: dict[str, list[int]] = {name: [] for name in names}
+    for row, item in enumerate(labelled):
+        rows[LEFT_OUT if item.group in left_out else item.split].append(row)
+    return {name: _split(labelled, canvases, chosen) for name, chosen in rows.items()}
+
+
+def require_groups(items: Sequence[DatasetItem], names: Sequence[str]) -> frozenset[str]:
+    """Return the named groups; raises `InvalidInputError` if the data set does not have one of them."""
+    unknown = sorted(set(names) - {item.group for item in items})
     if unknown:
         raise InvalidInputError(
             f"The data set has no group {unknown[0]!r}; its groups are in GET /v1/datasets.",
             "leave_out_groups",
         )
-    canvases = _canvases(store, labelled, preprocessing, told)
-    names = ["train", "val", "test"] + ([LEFT_OUT] if left_out_groups else [])
-    rows: dict[str, list[int]] = {name: [] for name in names}
-    for row, item in enumerate(labelled):
-        rows[LEFT_OUT if item.group in left_out_groups else item.split].append(row)
-    return {name: _split(labelled, canvases, chosen) for name, chosen in rows.items()}
+    return frozenset(names)
+
+
+def held_out_groups(items: Sequence[DatasetItem], left_out: frozenset[str]) -> dict[str, list[str]]:
+    """Return by split, each ascending, the groups from which nothing is learnt."""
+    groups: dict[str, set[str]] = {"val": set(), "test": set()}
+    for item in items:
+        if item.group not in left_out and item.split in groups:
+            groups[item.split].add(item.group)
+    if left_out:
+        groups[LEFT_OUT] = set(left_out)
+    return {split: sorted(names) for split, names in groups.items()}
 
 
 def _canvases(
@@ -123,7 +142,7 @@ def _canvases(
 
 
 def _split(items: Sequence[DatasetItem], canvases: NDArray[np.uint8], rows: Sequence[int]) -> SplitData:
-    labels = np.array([_LABELS[items[row].item_class] for row in rows], np.int64)
+    labels = np.array([LABELS[items[row].item_class] for row in rows], np.int64)
     return SplitData(
         LabelledCanvases(canvases[list(rows)], labels),
         tuple(items[row].group for row in rows),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import BinaryIO, Final
@@ -17,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.errors import KaryobridgeError
-from services.predictions.types import EMBEDDING_DIMENSIONS, EmbeddingSet
+from services.predictions.types import EMBEDDING_DIMENSIONS, EmbeddingPlace, EmbeddingSet
 from services.storage.base import ObjectStore
 
 HEADER_BYTES: Final = 128
 _MAGIC: Final = b"\x93NUMPY\x01\x00"
 _LENGTH_BYTES: Final = 2
 _DTYPE: Final = np.dtype("<f4")
+_FAR_ROWS: Final = 32
+"""To read so many rows in vain, 64 KB, costs less than another request."""
+_LONGEST_READ_ROWS: Final = 4096
 
 
 class EmbeddingsDamagedError(KaryobridgeError):
@@ -100,3 +103,41 @@ def read_rows(store: ObjectStore, embeddings: EmbeddingSet, first: int, count: i
     if len(content) != count * row_bytes:
         raise EmbeddingsDamagedError(embeddings.object_key)
     return np.frombuffer(content, _DTYPE).reshape(count, embeddings.dimensions).astype(np.float32, copy=False)
+
+
+def read_places(store: ObjectStore, places: Sequence[EmbeddingPlace]) -> NDArray[np.float32]:
+    """Read embeddings wherever they lie, in few reads: neighbours in a set come together.
+
+    Returns
+    -------
+    (N, 512) float32, in the order of `places`.
+
+    Raises
+    ------
+    ObjectNotFoundError, EmbeddingsDamagedError
+    """
+    found = np.empty((len(places), EMBEDDING_DIMENSIONS), np.float32)
+    by_set: dict[EmbeddingSet, list[int]] = {}
+    for index, place in enumerate(places):
+        by_set.setdefault(place.embeddings, []).append(index)
+    for embeddings, indices in by_set.items():
+        for run in _runs(sorted(indices, key=lambda index: places[index].row), places):
+            first, last = places[run[0]].row, places[run[-1]].row
+            rows = read_rows(store, embeddings, first, last - first + 1)
+            for index in run:
+                found[index] = rows[places[index].row - first]
+    return found
+
+
+def _runs(indices: Sequence[int], places: Sequence[EmbeddingPlace]) -> Iterator[list[int]]:
+    """Cut indices, ascending by row, where the next row is far, or a read would become long."""
+    run: list[int] = []
+    for index in indices:
+        row = places[index].row
+        far = run and row - places[run[-1]].row > _FAR_ROWS
+        if far or (run and row - places[run[0]].row >= _LONGEST_READ_ROWS):
+            yield run
+            run = []
+        run.append(index)
+    if run:
+        yield run

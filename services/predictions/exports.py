@@ -6,7 +6,6 @@ database connection is held for as long as the slowest client takes.
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -22,11 +21,10 @@ from services.jobs.repository import JobRepository
 from services.predictions.arrays import read_rows
 from services.predictions.repository import PredictionRepository
 from services.predictions.types import EMBEDDING_DIMENSIONS, EmbeddingSet, ExportRow
+from services.spreadsheets import csv_pieces
 from services.storage.base import ObjectStore
 
 PREDICTING_KINDS: Final = ("classification", "scoring")
-# Spreadsheets run a cell that starts with one of these as a formula.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 COLUMNS: Final = pa.schema(
     [
@@ -68,7 +66,8 @@ class PredictionExport:
             The job has not ended: half a table looks like a whole one.
         """
         self._require(job_id)
-        return self._csv_pieces(job_id)
+        pages = ((row.cells for row in rows) for rows in self._pages(job_id))
+        return csv_pieces(COLUMNS.names, pages)
 
     def parquet(self, job_id: str, *, embeddings: bool = False) -> Iterator[bytes]:
         """Parquet in pieces.
@@ -112,17 +111,6 @@ class PredictionExport:
                 return
             yield rows
             after = (rows[-1].position, rows[-1].crop_id)
-
-    def _csv_pieces(self, job_id: str) -> Iterator[bytes]:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow(COLUMNS.names)
-        for rows in self._pages(job_id):
-            writer.writerows([_cell(value) for value in row.cells.values()] for row in rows)
-            yield text.getvalue().encode()
-            text.seek(0)
-            text.truncate()
-        yield text.getvalue().encode()
 
     def _parquet_pieces(self, job_id: str, kept: EmbeddingSet | None) -> Iterator[bytes]:
         schema = COLUMNS if kept is None else COLUMNS.append(_EMBEDDING)
@@ -172,11 +160,3 @@ class _Sink(io.RawIOBase):
         """Everything since the last time."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-    return value.isoformat() if hasattr(value, "isoformat") else value

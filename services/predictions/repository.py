@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
@@ -154,6 +155,24 @@ class PredictionRepository:
         if found is None or found[1] is None:
             return None
         return EmbeddingPlace(_embedding_set(found[0]), found[1])
+
+    def places_of(self, crop_ids: Sequence[str], classifier: str) -> dict[str, EmbeddingPlace]:
+        """Newest embeddings of some crops by one classifier version; a crop without any is missing."""
+        if not crop_ids:
+            return {}
+        said, kept = PredictionRow, EmbeddingSetRow
+        query = (
+            select(said.crop_id, said.embedding_row, kept)
+            .join(kept, kept.job_id == said.job_id)
+            .where(said.crop_id.in_(crop_ids), said.classifier == classifier, said.embedding_row.is_not(None))
+            .ext(distinct_on(said.crop_id))
+            .order_by(said.crop_id, said.job_id.desc())
+        )
+        return {
+            crop_id: EmbeddingPlace(_embedding_set(found), row)
+            for crop_id, row, found in self._session.execute(query)
+            if row is not None
+        }
 
     def candidates(
         self, embeddings: EmbeddingSet, wanted: NeighbourFilter, but: str

@@ -27,7 +27,7 @@ from services.db.tables import (
     SegmentationRow,
 )
 from services.errors import ConflictError, InvalidInputError, NotFoundError
-from services.jobs.params import ClassificationRequest
+from services.jobs.params import ClassificationRequest, FilteringRequest
 from services.jobs.types import TERMINAL_STATUSES
 from services.segmentations.repository import FINISHED_WELL
 from services.storage.base import ObjectStore
@@ -77,7 +77,7 @@ def require_dataset(session: Session, ref: str) -> tuple[str, int]:
     return name, int(version)
 
 
-def select_crops(session: Session, request: ClassificationRequest) -> CropSelection:
+def select_crops(session: Session, request: ClassificationRequest | FilteringRequest) -> CropSelection:
     """Find the crops that a request names.
 
     Raises
@@ -87,14 +87,14 @@ def select_crops(session: Session, request: ClassificationRequest) -> CropSelect
     ConflictError
         The job that makes the crops has not ended.
     InvalidInputError
-        There is no crop to classify.
+        There is no crop to work on.
     """
     if request.crop_ids is not None:
         return _by_ids(session, request.crop_ids)
     if request.job_id is not None:
         return _by_job(session, request.job_id)
-    if request.dataset is not None:
-        return _by_dataset(session, request.dataset)
+    if request.dataset is not None or isinstance(request, FilteringRequest):
+        return _by_dataset(session, request.dataset or "")
     return _by_images(session, request)
 
 

@@ -17,6 +17,7 @@ from services.db.tables.crops import (
     SyntheticCropRow,
 )
 from services.db.tables.datasets import DatasetItemRow, DatasetVersionRow
+from services.db.tables.filters import FilterScoreRow
 from services.db.tables.images import BatchRow, ImageMasksRow, ImageRow
 from services.db.tables.jobs import JobItemRow, JobRow
 
@@ -32,6 +33,7 @@ __all__ = [
     "DatasetItemRow",
     "DatasetVersionRow",
     "EmbeddingSetRow",
+    "FilterScoreRow",
     "IdempotencyKeyRow",
     "ImageMasksRow",
     "ImageRow",

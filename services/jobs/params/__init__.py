@@ -32,6 +32,12 @@ from services.jobs.params.classification import (
     ScoringRequest,
 )
 from services.jobs.params.diagnostic import MAX_DIAGNOSTIC_ITEMS, DiagnosticParams, DiagnosticRequest
+from services.jobs.params.filtering import (
+    FilterFittingParams,
+    FilterFittingRequest,
+    FilteringParams,
+    FilteringRequest,
+)
 from services.jobs.params.generation import (
     MAX_SYNTHETIC_CROPS,
     GenerationParams,
@@ -53,6 +59,8 @@ JobRequest = Annotated[
     | ScoringRequest
     | GenerationRequest
     | GeneratorTrainingRequest
+    | FilterFittingRequest
+    | FilteringRequest
     | DiagnosticRequest,
     Field(discriminator="kind"),
 ]
@@ -73,6 +81,10 @@ __all__ = [
     "ClassifierTrainingRequest",
     "DiagnosticParams",
     "DiagnosticRequest",
+    "FilterFittingParams",
+    "FilterFittingRequest",
+    "FilteringParams",
+    "FilteringRequest",
     "GenerationParams",
     "GenerationRequest",
     "GeneratorTrainingParams",

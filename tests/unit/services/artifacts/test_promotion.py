@@ -23,6 +23,15 @@ def figures(*aberrations: int) -> dict[str, Any]:
     return {"groups": [{"group": f"S{i}", "aberrations": number} for i, number in enumerate(aberrations)]}
 
 
+def measured(aberrations: int, normals: int) -> dict[str, Any]:
+    """Manifest of a filter that was measured on so many validation crops, none of which anybody knew."""
+    held_out = {"aberration": aberrations, "normal": normals}
+    return {
+        "metrics": {"rows": {"validation": held_out}},
+        "fit": {"classifier_saw": {"train": ["S1"], "val": []}},
+    }
+
+
 class TestPromotion:
     @pytest.mark.parametrize("split", ["val", "test"])
     def test_takes_a_classifier_that_was_measured(self, split: str) -> None:
@@ -48,7 +57,7 @@ class TestPromotion:
     def test_leaves_other_aliases_and_kinds_alone(self) -> None:
         """A lab may call its experiments what it likes."""
         check_promotion(version(), "candidate")
-        check_promotion(version("filter"), "production")
+        check_promotion(version("filter"), "candidate")
         check_promotion(version("segmenter"), "production")
 
 
@@ -78,3 +87,35 @@ class TestGenerators:
 
         with pytest.raises(PromotionRefusedError, match="canvas_px and scale"):
             check_promotion(version("generator", **manifest), "production")
+
+
+class TestFilters:
+    def test_that_were_measured_are_taken(self) -> None:
+        """On held-out crops of both classes; one of each is the least."""
+        check_promotion(version("filter", **measured(1, 1)), "production")
+
+    @pytest.mark.parametrize(
+        ("manifest", "missing"),
+        [
+            ({}, "aberration and normal"),
+            ({"metrics": None, "fit": None}, "aberration and normal"),
+            ({"metrics": {"rows": {"train": {"aberration": 9, "normal": 9}}}}, "aberration and normal"),
+        ],
+    )
+    def test_that_nobody_measured_are_refused(self, manifest: dict[str, Any], missing: str) -> None:
+        """The message says which crops are missing, and what to do."""
+        with pytest.raises(PromotionRefusedError, match=f"{missing} crops. Fit it on a data set"):
+            check_promotion(version("filter", **manifest), "production")
+
+    @pytest.mark.parametrize(("counts", "missing"), [((0, 5), "aberration"), ((5, 0), "normal")])
+    def test_need_both_classes(self, counts: tuple[int, int], missing: str) -> None:
+        """Who keeps all aberrations may keep all normal crops, too."""
+        with pytest.raises(PromotionRefusedError, match=f"held-out {missing} crops"):
+            check_promotion(version("filter", **measured(*counts)), "production")
+
+    def test_need_crops_that_the_classifier_had_not_seen(self) -> None:
+        """What it learnt from is held out from nothing."""
+        manifest = measured(5, 5) | {"fit": {"classifier_saw": {"train": ["S1"], "val": ["S2"]}}}
+
+        with pytest.raises(PromotionRefusedError, match="validation crops of S2"):
+            check_promotion(version("filter", **manifest), "production")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from obstore.store import MemoryStore
 
 from services.predictions.arrays import (
     HEADER_BYTES,
@@ -14,13 +15,29 @@ from services.predictions.arrays import (
     npy_header,
     part_bytes,
     read_part,
+    read_places,
     read_rows,
 )
-from services.predictions.types import EmbeddingSet
+from services.predictions.types import EmbeddingPlace, EmbeddingSet
+from services.storage.base import ObjectNotFoundError
 from services.storage.factory import open_store
 from services.storage.keys import sha256_hex
+from services.storage.obstore_store import ObstoreStore
 
 ROWS = np.random.default_rng(0).normal(size=(5, 512)).astype(np.float32)
+
+
+class CountingStore(ObstoreStore):
+    """A store in memory that notes how many rows each read asks for."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore())
+        self.rows: list[int] = []
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Read, and note it."""
+        self.rows.append(length // 2048)
+        return super().get_range(key, start, length)
 
 
 class TestHeader:
@@ -76,3 +93,38 @@ class TestReadRows:
         store.put("key", part_bytes(ROWS)[:-4])
         with pytest.raises(EmbeddingsDamagedError):
             read_rows(store, EmbeddingSet("job", "c/1", "key", "", 5), 4, 1)
+
+
+class TestReadPlaces:
+    def test_come_in_their_order_from_wherever_they_lie(self) -> None:
+        """Rows of several sets, near and far from each other, some of them twice."""
+        store = open_store("memory:///")
+        rows = np.random.default_rng(1).normal(size=(5000, 512)).astype(np.float32)
+        sets = [EmbeddingSet(f"job_{n}", "c/1", f"key_{n}", "", len(rows)) for n in range(2)]
+        store.put("key_0", part_bytes(rows))
+        store.put("key_1", part_bytes(-rows))
+        chosen = [(0, 4999), (1, 7), (0, 0), (0, 1), (1, 7), (0, 40), (1, 2500), (0, 33)]
+        chosen += [(0, row) for row in range(0, 5000, 30)]
+        found = read_places(store, [EmbeddingPlace(sets[number], row) for number, row in chosen])
+        expected = np.stack([(-rows if number else rows)[row] for number, row in chosen])
+
+        assert expected.tobytes() == found.tobytes()
+
+    def test_neighbours_are_one_read(self) -> None:
+        """A pack's crops, which one job embedded in a row, cost one request and not one each."""
+        store = CountingStore()
+        store.put("key", part_bytes(np.tile(ROWS, (100, 1))))
+        kept = EmbeddingSet("job", "c/1", "key", "", 500)
+        read_places(store, [EmbeddingPlace(kept, row) for row in range(100, 164)])
+        read_places(store, [EmbeddingPlace(kept, row) for row in (0, 499)])
+
+        assert [64, 1, 1] == store.rows
+
+    def test_of_none(self) -> None:
+        """Nothing is read for nothing."""
+        assert (0, 512) == read_places(open_store("memory:///"), []).shape
+
+    def test_object_that_is_gone(self) -> None:
+        """It is named."""
+        with pytest.raises(ObjectNotFoundError, match="key"):
+            read_places(open_store("memory:///"), [EmbeddingPlace(EmbeddingSet("j", "c/1", "key", "", 5), 0)])

@@ -110,3 +110,28 @@ class TestEmbeddingSets:
         assert [("crop_b", 0), ("crop_c", 1), ("crop_a", 2)] == [tuple(row) for row in rows]
         assert place is not None
         assert ("second", 2) == (place.embeddings.object_key, place.row)
+
+    def test_are_found_for_many_crops_at_once(self, stored: SessionFactory) -> None:
+        """Of each crop the newest embedding of that very version; a crop without one is missing."""
+        with stored.begin() as session:
+            predictions = PredictionRepository(session)
+            predictions.add("job_1", "c/1", 0, said(0.1, "crop_a", "crop_b"))
+            predictions.add("job_2", "c/1", 0, said(0.1, "crop_b"))
+            predictions.add("job_3", "c/2", 0, said(0.1, "crop_a", "crop_c"))
+            for job_id, classifier in (("job_1", "c/1"), ("job_2", "c/1"), ("job_3", "c/2")):
+                predictions.put_set(EmbeddingSet(job_id, classifier, f"of_{job_id}", "0", 2))
+            found = predictions.places_of(["crop_a", "crop_b", "crop_c"], "c/1")
+            nothing = predictions.places_of([], "c/1")
+
+        assert {"crop_a": ("of_job_1", 0), "crop_b": ("of_job_2", 0)} == {
+            crop_id: (place.embeddings.object_key, place.row) for crop_id, place in found.items()
+        }
+        assert {} == nothing
+
+    def test_that_are_not_assembled_are_no_places(self, stored: SessionFactory) -> None:
+        """A job that runs still has predictions, and no array yet."""
+        with stored.begin() as session:
+            predictions = PredictionRepository(session)
+            predictions.add("job_1", "c/1", 0, said(0.1, "crop_a"))
+
+            assert {} == predictions.places_of(["crop_a"], "c/1")

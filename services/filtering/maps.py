@@ -1,0 +1,57 @@
+"""The map of a filtering job, as a page and as a picture, found again for the API.
+
+A job's result names the keys, so no path that a client sends ever reaches the store.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from services.db.engine import SessionFactory
+from services.errors import KaryobridgeError, NotFoundError
+from services.jobs.repository import JobRepository
+from services.storage.base import ObjectStore
+
+MapKind = Literal["html", "png"]
+
+
+class MapMissingError(NotFoundError):
+    """The job is none that filters, has not ended, or made no map."""
+
+    code = "map_missing"
+    title = "The job has no map"
+
+    def __init__(self, job_id: str, why: str) -> None:
+        KaryobridgeError.__init__(self, f"Job {job_id} has no map: {why}")
+
+
+class MapService:
+    """Finds maps of filtering jobs."""
+
+    def __init__(self, session_factory: SessionFactory, store: ObjectStore) -> None:
+        self._session_factory = session_factory
+        self._store = store
+
+    def get(self, job_id: str, kind: MapKind) -> bytes:
+        """Page or picture of a job's map.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such job.
+        MapMissingError
+            It has no map; the message says why.
+        ObjectNotFoundError
+            The object is gone from the store.
+        """
+        with self._session_factory() as session:
+            job = JobRepository(session).get(job_id)
+        if job.kind != "filtering":
+            raise MapMissingError(job_id, f"it is a {job.kind} job, and only filtering jobs make one.")
+        told = job.result.get("map")
+        if told is None:
+            ended = "it ended before it was drawn." if job.is_terminal else "it runs still."
+            raise MapMissingError(job_id, ended)
+        if f"{kind}_key" not in told:
+            raise MapMissingError(job_id, told["reason"])
+        return self._store.get(told[f"{kind}_key"])
