@@ -18,6 +18,7 @@ from api.routes import (
     batches,
     crops,
     datasets,
+    filters,
     generation,
     images,
     jobs,
@@ -28,6 +29,7 @@ from api.routes import (
 from api.version import VERSION
 from api.wiring import Wiring
 from services.auth import ApiKeyService
+from services.filtering.warming import WarmUp
 
 # A body of JSON; forms and masks have limits of their own.
 MAX_JSON_BYTES: Final = 2 * 1024**2
@@ -40,6 +42,7 @@ _TAGS: Final[list[dict[str, Any]]] = [
     {"name": "crops", "description": "Single chromosomes and verdicts on them."},
     {"name": "datasets", "description": "Frozen selections of labelled crops, split without leakage."},
     {"name": "artifacts", "description": "Versions of trained models."},
+    {"name": "filters", "description": "Which crops look like real aberrations, and why."},
     {"name": "keys", "description": "Who may call."},
 ]
 
@@ -49,7 +52,10 @@ def create_app(wiring: Wiring) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warm_up = WarmUp()
+        warm_up.start()
         yield
+        warm_up.close()
         wiring.close()
 
     app = FastAPI(
@@ -75,6 +81,7 @@ def create_app(wiring: Wiring) -> FastAPI:
         datasets,
         artifacts,
         predictions,
+        filters,
         generation,
         keys,
     ):

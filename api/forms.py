@@ -15,8 +15,11 @@ from api.middleware import raise_body_limit
 from api.multipart import FormLimits, ReceivedForm, receive_form
 from api.schemas.common import Body
 from api.schemas.datasets import DatasetRequest
+from api.schemas.filters import ScoreRequest
 
 MAX_MASKS_BYTES: Final = 128 * 1024**2
+# A thousand rows of 512 numbers with all their digits take twelve million characters.
+MAX_EMBEDDINGS_BYTES: Final = 16 * 1024**2
 _TIFF_TYPES: Final = frozenset({"image/tiff", "application/octet-stream"})
 
 Fields = TypeVar("Fields", bound=Body)
@@ -57,9 +60,23 @@ async def _tiff_body(request: Request, wiring: CurrentWiring) -> bytes:
     return await request.body()
 
 
+async def _embeddings_bytes(request: Request) -> bytes:
+    """Read the largest body of JSON that there is."""
+    if _media_type(request) != "application/json":
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the embeddings as application/json.")
+    raise_body_limit(request.scope, MAX_EMBEDDINGS_BYTES)
+    return await request.body()
+
+
+def _embeddings_body(content: Annotated[bytes, Depends(_embeddings_bytes)]) -> ScoreRequest:
+    """Validate in a thread of the pool: half a million numbers would hold up the event loop."""
+    return _validated(ScoreRequest.model_validate_json, content)
+
+
 BatchUpload = Annotated[ReceivedForm, Depends(_batch_form)]
 ArtifactUpload = Annotated[ReceivedForm, Depends(_artifact_form)]
 DatasetUpload = Annotated[ReceivedForm | DatasetRequest, Depends(_dataset_body)]
+ScoreBody = Annotated[ScoreRequest, Depends(_embeddings_body)]
 TiffBody = Annotated[bytes, Depends(_tiff_body)]
 
 

@@ -12,6 +12,9 @@ from services.config import Settings
 from services.datasets.service import DatasetService
 from services.db.engine import SessionFactory, make_engine, session_factory
 from services.errors import InvalidInputError
+from services.filtering.maps import MapService
+from services.filtering.service import FilterService
+from services.filtering.verdicts import VerdictService
 from services.generation.reports import ReportService
 from services.generation.samples import SampleService
 from services.health import Health, check_database
@@ -54,6 +57,9 @@ class Wiring:
     exports: PredictionExport
     reports: ReportService
     samples: SampleService
+    filters: FilterService
+    verdicts: VerdictService
+    maps: MapService
     health: Health
     metrics: CollectorRegistry
 
@@ -99,6 +105,9 @@ def wire(
         exports=PredictionExport(readers, store),
         reports=ReportService(readers, store),
         samples=SampleService(readers, store),
+        filters=FilterService(readers, store),
+        verdicts=VerdictService(readers),
+        maps=MapService(readers, store),
         health=Health(
             {
                 "database": partial(check_database, engine),

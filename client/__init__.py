@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from client.errors import ClientError, ConnectionFailedError, ProblemError
 from client.http import Client
-from client.records import ArtifactVersion, Batch, Crop, Dataset, Image, Job, JobItem, PredictedCrop, Quality
+from client.records import (
+    ArtifactVersion,
+    Batch,
+    Crop,
+    Dataset,
+    FilterDifference,
+    Filtering,
+    Image,
+    Job,
+    JobItem,
+    PredictedCrop,
+    Quality,
+    Scores,
+)
 from client.retries import RetryPolicy
 from client.uploading import UploadReport
 
@@ -19,6 +32,8 @@ __all__ = [
     "ConnectionFailedError",
     "Crop",
     "Dataset",
+    "FilterDifference",
+    "Filtering",
     "Image",
     "Job",
     "JobItem",
@@ -26,5 +41,6 @@ __all__ = [
     "ProblemError",
     "Quality",
     "RetryPolicy",
+    "Scores",
     "UploadReport",
 ]

@@ -18,6 +18,7 @@ from client.operations import (
     ArtifactOperations,
     CropOperations,
     DatasetOperations,
+    FilterOperations,
     GenerationOperations,
     ImageOperations,
     JobOperations,
@@ -37,6 +38,7 @@ class Client(
     DatasetOperations,
     ArtifactOperations,
     GenerationOperations,
+    FilterOperations,
 ):
     """A connection to one service; safe to use from several threads.
 

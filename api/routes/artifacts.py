@@ -31,7 +31,7 @@ _FORM: dict[str, Any] = form_body(
     "file",
     many=False,
     description="safetensors, or an official checkpoint of Cellpose 1-3, BBDM or CycleGAN (read with "
-    "weights_only).",
+    "weights_only). Of a filter: the ZIP that its content path gives, or the filter.safetensors in it.",
 )
 
 

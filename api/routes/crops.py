@@ -13,8 +13,10 @@ from api.openapi import problem
 from api.schemas.common import Line, PageView
 from api.schemas.crops import AnnotationRequest, CropView
 from api.schemas.predictions import EmbeddingView, NeighboursView, NeighbourView
+from services.artifacts.service import ArtifactService
 from services.crops.service import CropService
 from services.crops.types import CropClass, CropFilter, CropOrigin, CropSort
+from services.filtering.verdicts import asked_decision
 from services.jobs.params import ARTIFACT_REF, DATASET_REF
 from services.predictions.classifiers import exact_classifier
 from services.predictions.service import MAX_NEIGHBOURS
@@ -35,10 +37,26 @@ OfSample = Annotated[Line | None, Query(description="The LIMS accession.")]
 OfOrigin = Annotated[CropOrigin | None, Query(description="Where crops come from.")]
 
 
-@router.get("", dependencies=[needs("read")], responses={404: problem("There is no such classifier.")})
+OfFilter = Annotated[
+    str | None,
+    Query(
+        pattern=ARTIFACT_REF, description="As `name/version` or `name/alias`.", examples=["translocation/1"]
+    ),
+]
+
+
+@router.get(
+    "",
+    dependencies=[needs("read")],
+    responses={
+        404: problem("There is no such classifier or filter, or no such job where a level is given."),
+        409: problem("The job that filtered has not ended, and a level is given."),
+    },
+)
 def list_crops(
     *,
     session: Reader,
+    wiring: CurrentWiring,
     page: CurrentPage,
     image: Annotated[Line | None, Query(description="Id of an image.")] = None,
     job: InJob = None,
@@ -62,12 +80,44 @@ def list_crops(
         str | None, Query(pattern=DATASET_REF, description="As `name/version`.", examples=["adir/1"])
     ] = None,
     annotated: Annotated[bool | None, Query(description="Whether a person gave a verdict.")] = None,
+    filter_ref: Annotated[
+        OfFilter,
+        Query(alias="filter", description="Only what it scored; the newest score of each crop counts."),
+    ] = None,
+    filtered_by: Annotated[
+        Line | None, Query(description="Id of a filtering job: only what it scored, with its own scores.")
+    ] = None,
+    kept: Annotated[
+        bool | None, Query(description="Whether that score keeps the crop; else the newest score of any.")
+    ] = None,
+    level: Annotated[
+        float | None,
+        Query(
+            ge=0,
+            le=1,
+            allow_inf_nan=False,
+            description="Decide `kept` by this level of the filter or job, and change nothing.",
+        ),
+    ] = None,
+    max_percentile: Annotated[
+        float | None,
+        Query(
+            ge=0,
+            le=100,
+            allow_inf_nan=False,
+            description="Decide `kept` by this largest percentile of the distance to the training data too; "
+            "100: no limit.",
+        ),
+    ] = None,
     sort: Annotated[
         CropSort,
         Query(description="-probability: most suspicious first; crops without a prediction are left out."),
     ] = "id",
 ) -> PageView[CropView]:
     """List crops in the order in which they were made, or by their probability of an aberration."""
+    version = None
+    if filter_ref is not None:
+        version = ArtifactService(session, wiring.store).resolve("filter", filter_ref)
     wanted = CropFilter(
         image_id=image,
         job_id=job,
@@ -81,6 +131,16 @@ def list_crops(
         classifier=None if classifier is None else exact_classifier(session, classifier),
         dataset=_name_and_version(dataset),
         annotated=annotated,
+        filter=None if version is None else version.ref,
+        filtered_by=filtered_by,
+        kept=kept,
+        decision=asked_decision(
+            session,
+            filter_version=version,
+            job_id=filtered_by,
+            level=level,
+            max_percentile=max_percentile,
+        ),
         sort=sort,
     )
     return PageView[CropView].model_validate(CropService(session).list_page(wanted, page))

@@ -14,11 +14,12 @@ from api.openapi import problem
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-_CSV = "text/csv; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
 _PARQUET = "application/vnd.apache.parquet"
 
 
-def _table(media_type: str) -> dict[int | str, dict[str, Any]]:
+def table(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers of a route that gives a table of a job."""
     return {
         200: {"content": {media_type.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}}},
         409: problem("The job has not ended, or kept no embeddings."),
@@ -29,21 +30,21 @@ def _table(media_type: str) -> dict[int | str, dict[str, Any]]:
     "/{job_id}/predictions.csv",
     dependencies=[needs("read")],
     response_class=StreamingResponse,
-    responses=_table(_CSV),
+    responses=table(CSV),
 )
 def get_csv(job_id: str, wiring: CurrentWiring) -> StreamingResponse:
     """Give what a job said of every crop, for spreadsheets.
 
     A text that a spreadsheet would run as a formula (it starts with = + - or @) has an apostrophe before it.
     """
-    return _download(wiring.exports.csv(job_id), _CSV, f"{job_id}_predictions.csv")
+    return download(wiring.exports.csv(job_id), CSV, f"{job_id}_predictions.csv")
 
 
 @router.get(
     "/{job_id}/predictions.parquet",
     dependencies=[needs("read")],
     response_class=StreamingResponse,
-    responses=_table(_PARQUET),
+    responses=table(_PARQUET),
 )
 def get_parquet(
     *,
@@ -55,10 +56,11 @@ def get_parquet(
 ) -> StreamingResponse:
     """Give what a job said of every crop, for data frames."""
     pieces = wiring.exports.parquet(job_id, embeddings=embeddings)
-    return _download(pieces, _PARQUET, f"{job_id}_predictions.parquet")
+    return download(pieces, _PARQUET, f"{job_id}_predictions.parquet")
 
 
-def _download(pieces: Iterator[bytes], media_type: str, filename: str) -> StreamingResponse:
+def download(pieces: Iterator[bytes], media_type: str, filename: str) -> StreamingResponse:
+    """Send a table as it is read."""
     # A person's later verdict changes the table, so nobody may keep it.
     headers = {
         "Content-Disposition": f'attachment; filename="{filename}"',

@@ -88,7 +88,7 @@ class AliasRequest(Body):
 
 
 class ArtifactForm(Body):
-    """The text fields of an upload of weights."""
+    """The text fields of an upload of weights or of a filter."""
 
     name: ArtifactName = Field(description="The artifact that gets a new version.")
     diameter_px: float | None = Field(

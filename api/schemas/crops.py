@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from api.schemas.common import Body, Line, View
+from api.schemas.filters import FILTER_SCORE_EXAMPLE, FilterScoreView
 from api.schemas.predictions import PredictionView
 from services.crops.types import CropClass, CropOrigin
 from services.predictions.types import PredictedClass
@@ -72,7 +72,7 @@ class CropView(View):
                         "at": "2026-11-02T08:20:00Z",
                     }
                 ],
-                "filter_scores": [],
+                "filter_scores": [FILTER_SCORE_EXAMPLE],
                 "synthetic": None,
                 "created_at": "2026-11-02T08:16:00Z",
             }
@@ -99,6 +99,6 @@ class CropView(View):
     predicted_class: PredictedClass | None = Field(description="By the newest prediction.")
     probability: float | None = Field(description="Of an aberration, by the newest prediction.")
     predictions: list[PredictionView] = Field(description="What every classifier said, newest last.")
-    filter_scores: list[dict[str, Any]] = Field(default=[], description="What filters said.")
+    filter_scores: list[FilterScoreView] = Field(description="What every filter said, newest last.")
     synthetic: SyntheticView | None = Field(description="How it was made; null for real crops.")
     created_at: datetime

@@ -12,6 +12,7 @@ from client.cli import (
     artifacts,
     crops,
     datasets,
+    filters,
     generation,
     images,
     jobs,
@@ -69,4 +70,5 @@ app.add_typer(images.app, name="images")
 app.add_typer(crops.app, name="crops")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(training.app, name="train")
+app.add_typer(filters.app, name="filter")
 app.add_typer(artifacts.app, name="artifacts")

@@ -78,7 +78,9 @@ def upload(
     context: typer.Context,
     kind: KindArgument,
     name: Annotated[str, typer.Argument(help="The artifact that gets a new version.", metavar="NAME")],
-    file: Annotated[Path, typer.Argument(help="Weights: safetensors or an official checkpoint.")],
+    file: Annotated[
+        Path, typer.Argument(help="Safetensors, an official checkpoint, or a filter's downloaded ZIP.")
+    ],
     *,
     diameter_px: Annotated[
         float | None, typer.Option(min=2, help="Of a segmenter: mean object diameter in training.")

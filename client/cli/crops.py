@@ -49,6 +49,13 @@ DatasetOption = Annotated[str | None, typer.Option(help="Only crops of this data
 AnnotatedOption = Annotated[
     bool | None, typer.Option("--annotated/--not-annotated", help="Only crops with, or without, a verdict.")
 ]
+FilterOption = Annotated[
+    str | None, typer.Option("--filter", help="Only what this filter scored, as name/version or name/alias.")
+]
+FilteredByOption = Annotated[str | None, typer.Option(help="Only what this filtering job scored.")]
+KeptOption = Annotated[
+    bool | None, typer.Option("--kept/--rejected", help="Only crops that the filter keeps, or rejects.")
+]
 SortOption = Annotated[
     CropSort | None,
     typer.Option(help="-probability: most suspicious first; crops without a prediction are left out."),
@@ -71,6 +78,9 @@ def list_crops(
     classifier: ClassifierOption = None,
     dataset: DatasetOption = None,
     annotated: AnnotatedOption = None,
+    filter_ref: FilterOption = None,
+    filtered_by: FilteredByOption = None,
+    kept: KeptOption = None,
     sort: SortOption = None,
     first: Annotated[int | None, typer.Option("--first", "-n", min=1, help="Only so many.")] = None,
     as_json: JsonOption = False,
@@ -89,6 +99,9 @@ def list_crops(
         classifier=classifier,
         dataset=dataset,
         annotated=annotated,
+        filter_ref=filter_ref,
+        filtered_by=filtered_by,
+        kept=kept,
         sort=sort,
     )
     with connection_of(context).open() as client:
@@ -135,6 +148,9 @@ def export(
     classifier: ClassifierOption = None,
     dataset: DatasetOption = None,
     annotated: AnnotatedOption = None,
+    filter_ref: FilterOption = None,
+    filtered_by: FilteredByOption = None,
+    kept: KeptOption = None,
     sort: SortOption = None,
     channel: Annotated[
         Literal["red", "green", "dapi"] | None, typer.Option(help="One channel in grey instead of colour.")
@@ -158,6 +174,9 @@ def export(
         classifier=classifier,
         dataset=dataset,
         annotated=annotated,
+        filter_ref=filter_ref,
+        filtered_by=filtered_by,
+        kept=kept,
         sort=sort,
     )
     if not set(filters) - {"sort"}:
@@ -197,5 +216,6 @@ def _cells(crop: Crop, classifier: str | None) -> tuple[Any, ...]:
     return (*place, crop.crop_class, predicted, probability)
 
 
-def _filters(*, crop_class: str | None, **given: Any) -> dict[str, Any]:
-    return {name: value for name, value in {**given, "class": crop_class}.items() if value is not None}
+def _filters(*, crop_class: str | None, filter_ref: str | None, **given: Any) -> dict[str, Any]:
+    named = {**given, "class": crop_class, "filter": filter_ref}
+    return {name: value for name, value in named.items() if value is not None}

@@ -74,7 +74,7 @@ def classifier(
         "description": description,
         **read_parameters(param or []),
     }
-    job = _train(context, "classifier", body, alias, wait=wait)
+    job = make_version(context, "classifier", "classifier_training", body, alias, wait=wait)
     print_job(job, as_json=as_json)
     if not as_json:
         _print_figures(job)
@@ -131,19 +131,21 @@ def generator(
         "description": description,
         **read_parameters(param or []),
     }
-    job = _train(context, "generator", body, alias, wait=wait)
+    job = make_version(context, "generator", "generator_training", body, alias, wait=wait)
     print_job(job, as_json=as_json)
     if not as_json:
         _print_losses(job)
     raise typer.Exit(exit_code_of_jobs([job]))
 
 
-def _train(context: typer.Context, kind: str, body: dict[str, Any], alias: str | None, *, wait: bool) -> Job:
-    """Submit a training of an artifact kind, and see it through to its alias if that is wanted."""
+def make_version(
+    context: typer.Context, kind: str, job_kind: str, body: dict[str, Any], alias: str | None, *, wait: bool
+) -> Job:
+    """Submit a job that makes a version of an artifact kind, and see it through to its alias if wanted."""
     if alias is not None and not wait:
-        raise InvalidArgumentError("--alias needs the end of the training; leave --no-wait out.")
+        raise InvalidArgumentError("--alias needs the end of the job; leave --no-wait out.")
     with connection_of(context).open() as client:
-        job = client.submit(f"{kind}_training", **body)
+        job = client.submit(job_kind, **body)
         remark(f"Submitted {job.id}.")
         if wait:
             job = follow_jobs(client, [job.id])[0]

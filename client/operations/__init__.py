@@ -5,6 +5,7 @@ from __future__ import annotations
 from client.operations.artifacts import ArtifactOperations
 from client.operations.crops import CropOperations
 from client.operations.datasets import DatasetOperations
+from client.operations.filters import FilterOperations
 from client.operations.generation import GenerationOperations
 from client.operations.images import ImageOperations
 from client.operations.jobs import JobOperations
@@ -14,6 +15,7 @@ __all__ = [
     "ArtifactOperations",
     "CropOperations",
     "DatasetOperations",
+    "FilterOperations",
     "GenerationOperations",
     "ImageOperations",
     "JobOperations",

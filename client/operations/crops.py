@@ -27,7 +27,8 @@ class CropOperations:
 
         Filters are those of ``GET /v1/crops``: `image`, `job`, `sample`, `origin`, `source_crop`,
         `class`, `predicted_class`, `min_probability`, `max_probability`, `classifier`, `dataset`,
-        `annotated`, and `sort` (``-probability`` is the most suspicious first). A filter whose name is a
+        `annotated`, `filter`, `filtered_by`, `kept`, `level`, `max_percentile`, and `sort`
+        (``-probability`` is the most suspicious first). A filter whose name is a
         word of Python takes an underscore (`class_`); None is left out.
         """
         return list_all(

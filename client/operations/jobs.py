@@ -21,8 +21,8 @@ class JobOperations:
         """Submit a job; `body` holds its parameters as the contract names them. None is left out.
 
         Kinds are ``segmentation``, ``classification``, ``scoring`` (both at once),
-        ``generation``, ``segmenter_training``, ``classifier_training``, ``generator_training``,
-        ``diagnostic``.
+        ``generation``, ``filtering``, ``segmenter_training``, ``classifier_training``,
+        ``generator_training``, ``filter_fitting``, ``diagnostic``.
         With an `idempotency_key` of the caller's own, a program that was killed and started again gets
         the job that it had already submitted.
         """

@@ -22,6 +22,7 @@ from client.records.crops import (
     Suggestion,
 )
 from client.records.datasets import Dataset, DatasetItem
+from client.records.filters import FilterCount, FilterDifference, Filtering, FilterScore, Score, Scores
 from client.records.generation import Quality, Synthetic
 from client.records.images import Batch, BatchItem, Image, ImageFile, ItemError
 from client.records.jobs import TERMINAL_STATUSES, Job, JobItem, Progress
@@ -41,6 +42,10 @@ __all__ = [
     "Dataset",
     "DatasetItem",
     "Embedding",
+    "FilterCount",
+    "FilterDifference",
+    "FilterScore",
+    "Filtering",
     "Health",
     "Image",
     "ImageFile",
@@ -56,6 +61,8 @@ __all__ = [
     "Quality",
     "Reason",
     "Record",
+    "Score",
+    "Scores",
     "Suggestion",
     "Synthetic",
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from client.records.base import Record
+from client.records.filters import FilterScore
 from client.records.generation import Synthetic
 
 CropClass = Literal["normal", "aberration", "excluded"]
@@ -37,6 +38,8 @@ class Crop(Record):
         The newest prediction; `probability` is that of an aberration.
     predictions
         What every classifier said, newest last.
+    filter_scores
+        What every job's filter said, newest last.
     synthetic
         How a generated crop was made; None for real ones.
     """
@@ -58,6 +61,7 @@ class Crop(Record):
     predicted_class: str | None = None
     probability: float | None = None
     predictions: tuple[Prediction, ...] = ()
+    filter_scores: tuple[FilterScore, ...] = ()
     synthetic: Synthetic | None = None
 
 

@@ -169,6 +169,18 @@ class TestRegisterShipped:
         with pytest.raises(ShippedWeightsError, match="does not hash"):
             read_shipped(tmp_path)
 
+    @pytest.mark.parametrize("pictures", [{}, {".png": "plot.png", ".html": "map.html"}])
+    def test_a_filter_has_files_of_its_own(self, tmp_path: Path, pictures: dict[str, str]) -> None:
+        """They are called as a fit calls them; pictures may be left out."""
+        manifest = {"kind": "filter", "name": "net", "weights_sha256": sha256_hex(b"arrays")}
+        (tmp_path / "filter_net.json").write_text(json.dumps(manifest))
+        for suffix in (".safetensors", ".md", *pictures):
+            (tmp_path / f"filter_net{suffix}").write_bytes(b"arrays")
+        (shipped,) = read_shipped(tmp_path)
+
+        assert ("filter", "net") == (shipped.kind, shipped.name)
+        assert {"filter.safetensors", "card.md", *pictures.values()} == set(shipped.files)
+
     def test_what_needs_no_weights_is_registered_too(self, wiring: Wiring) -> None:
         """The painter is a version with a card and no weights, and in production from the start."""
         register_shipped(wiring.sessions, wiring.store)

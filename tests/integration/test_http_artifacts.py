@@ -178,14 +178,13 @@ class TestUpload:
             ("segmenter", {"name": "x", "licence": "a\0"}, "file", 422),
             ("segmenter", {"name": "x", "description": "a\0"}, "file", 422),
             ("segmenter", {"name": "x"}, "weights", 422),
-            ("filter", {"name": "x"}, "file", 422),
             ("nonsense", {"name": "x"}, "file", 422),
         ],
     )
     def test_wrong_upload(
         self, client: httpx.Client, kind: str, fields: dict[str, str], file_field: str, status: int
     ) -> None:
-        """An upload without a usable name, or of a kind that cannot be imported, is refused."""
+        """An upload without a usable name, or of a kind that does not exist, is refused."""
         answer = client.post(f"/v1/artifacts/{kind}", data=fields, files={file_field: ("w.pth", WEIGHTS)})
 
         assert status == answer.status_code

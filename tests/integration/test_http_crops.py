@@ -36,6 +36,7 @@ class TestCrops:
             ({"sample": "{sample}", "origin": "segmented"}, 2),
             ({"sample": "{sample}", "origin": "generated"}, 0),
             ({"sample": "{sample}", "class": "normal"}, 0),
+            ({"sample": "{sample}", "kept": "true"}, 0),
             ({"sample": "other"}, 0),
         ],
     )
@@ -48,7 +49,7 @@ class TestCrops:
         assert count == len(client.get("/v1/crops", params=params).json()["items"])
 
     @pytest.mark.parametrize(
-        "query", ["kept=true", "min_probability=x", "dataset=a", "class=odd", "origin=x", "sampel=x"]
+        "query", ["kept=perhaps", "min_probability=x", "dataset=a", "class=odd", "origin=x", "sampel=x"]
     )
     def test_filter_that_cannot_apply_is_refused(self, client: httpx.Client, query: str) -> None:
         """A filter that this version does not know is not ignored."""

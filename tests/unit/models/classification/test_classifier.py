@@ -111,6 +111,16 @@ class TestScore:
             broken.score(np.full((1, 3, 32, 32), 200, np.uint8))
 
 
+class TestHead:
+    def test_makes_logits_of_embeddings(self, classifier: Classifier, canvases: NDArray[np.uint8]) -> None:
+        """Whoever has an embedding needs no network to classify it."""
+        weight, bias = classifier.head
+        scores = classifier.score(canvases[:8])
+
+        assert ((2, 512), (2,)) == (weight.shape, bias.shape)
+        assert np.allclose(scores.embeddings @ weight.T + bias, scores.logits, rtol=1e-5, atol=1e-5)
+
+
 class TestClassifier:
     def test_refuses_a_starting_point(self) -> None:
         """A thousand classes are ImageNet's."""
