@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.classification.crops import canvases, labelled_crops
-from benchmarks.generation.crops import CACHE
-from benchmarks.generation.generators import Eye
+from benchmarks.generation.crops import CACHE, ordinary
+from benchmarks.generation.generators import Eye, bridge
 from models.classification.preprocessing import Preprocessing
+from models.filtering.fit_types import FitData
+from models.generation.sources import CanvasGenerator
 from models.manifold.neighbours import NeighbourSearch
+from models.simulation.painter import Painter
 
 EMBEDDINGS = Path("var/benchmarks/embeddings.npz")
 NUM_TRAINING, NUM_QUERIES, DIMENSIONS = 11_870, 31_507, 512
 _MIXED_WITH = 5
 _STREAM = 0xF17
+_SOURCES_SEED = 5
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,35 @@ class Embedded:
         """The crops of one split."""
         rows = self.splits == split
         return Embedded(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """N synthetic crops as the shipped classifier sees them.
+
+    Attributes
+    ----------
+    canvases : (N, 3, 64, 64) uint8
+    embeddings : (N, 512) float32
+    """
+
+    canvases: NDArray[np.uint8]
+    embeddings: NDArray[np.float32]
+
+
+def fit_data(train: Embedded, val: Embedded) -> FitData:
+    """What a filter is fitted on; the last layer is the shipped classifier's."""
+    weight, bias, temperature = Eye().head
+    return FitData(
+        train.embeddings,
+        train.labels,
+        train.slides.tolist(),
+        val.embeddings,
+        val.labels,
+        weight,
+        bias,
+        temperature,
+    )
 
 
 def data_option(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -74,6 +107,24 @@ def real(data: Path, cache: Path = EMBEDDINGS) -> Embedded:
         )
     with np.load(cache, allow_pickle=False) as arrays:
         return Embedded(**arrays)
+
+
+def synthetic(data: Path, name: str, count: int) -> Synthetic:
+    """Generate crops from normal training chromosomes and embed them; kept beside the real embeddings.
+
+    Parameters
+    ----------
+    name
+        ``bridge`` or ``painted``.
+    """
+    cache = EMBEDDINGS.with_name(f"synthetic_{name}_{count}.npz")
+    if not cache.exists():
+        generator: CanvasGenerator = bridge() if name == "bridge" else Painter()
+        sources = ordinary(data, "train", count, seed=_SOURCES_SEED)
+        canvases = generator.generate(sources)
+        np.savez_compressed(cache, canvases=canvases, embeddings=Eye().embeddings(canvases))
+    with np.load(cache, allow_pickle=False) as arrays:
+        return Synthetic(**arrays)
 
 
 def at_scale(

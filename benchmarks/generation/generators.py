@@ -54,6 +54,11 @@ class Eye:
         """The same crops with their embeddings."""
         return CropSet(crops.canvases, crops.masks, crops.ids, crops.names, self.embeddings(crops.canvases))
 
+    @property
+    def head(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Weight and bias of the last layer, and the temperature."""
+        return *self._classifier.head, self._classifier.spec.temperature
+
     def embeddings(self, canvases: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 512) float32."""
         return self._classifier.score(canvases).embeddings
