@@ -26,6 +26,7 @@ from api.routes import (
     predictions,
     system,
 )
+from api.turns import Turns
 from api.version import VERSION
 from api.wiring import Wiring
 from services.auth import ApiKeyService
@@ -70,6 +71,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     )
     app.state.wiring = wiring
     app.state.events = JobEvents(wiring.jobs)
+    app.state.scoring_turns = Turns()
     # What a person says comes before `crops`, whose ids would take its path for one of theirs.
     for module in (
         system,

@@ -6,6 +6,7 @@ answers a repeated POST with its first answer.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 import uuid
@@ -131,7 +132,7 @@ class Transport:
             options["timeout"] = httpx.Timeout(usual.write, connect=usual.connect, read=read_s)
 
         def build() -> httpx.Request:
-            return self._http.build_request(method, path, headers=headers, **options)
+            return self._request(method, path, headers=headers, **options)
 
         response = self._exchange(build, stream=False, accepted=accepted)
         if response.is_success or response.status_code in accepted:
@@ -158,7 +159,7 @@ class Transport:
 
         def build() -> httpx.Request:
             headers = {"Accept": accept}
-            return self._http.build_request("GET", path, params=params, headers=headers, timeout=timeout)
+            return self._request("GET", path, params=params, headers=headers, timeout=timeout)
 
         response = self._exchange(build, stream=True, attempts=1 if once else None)
         try:
@@ -170,6 +171,18 @@ class Transport:
             raise self._connection_failed(error) from error
         finally:
             response.close()
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Request:
+        """Build a request; raises `InvalidArgumentError` for NaN and infinity, which JSON does not have."""
+        for name, value in (options.get("params") or {}).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InvalidArgumentError(f"{name} is {value}; give a finite number.")
+        try:
+            return self._http.build_request(method, path, **options)
+        except ValueError as error:
+            if "json" not in options:
+                raise
+            raise InvalidArgumentError("A number is not finite; JSON has finite numbers only.") from error
 
     def _exchange(
         self,

@@ -51,7 +51,7 @@ class JobCollector(Collector):
         families: list[Metric] = []
         try:
             with self._session_factory() as session:
-                families = [*_jobs(session), *_times(session), *_items(session)]
+                families = [*_jobs(session), *_drift(session), *_times(session), *_items(session)]
         except SQLAlchemyError as error:
             log.warning("no job metrics", reason=str(error))
         up.add_metric([], float(bool(families)))
@@ -72,6 +72,22 @@ def _jobs(session: Session) -> Iterator[Metric]:
         if status == "queued":
             oldest.add_metric([kind], float(age))
     yield from (ended, open_, oldest)
+
+
+def _drift(session: Session) -> Iterator[Metric]:
+    warned = CounterMetricFamily(
+        "karyobridge_jobs_drift_warned",
+        "Jobs whose crops are unlike what their filter's classifier was trained on.",
+        labels=["kind"],
+    )
+    groups = (
+        select(JobRow.kind, func.count())
+        .where(JobRow.result["drift"]["warning"].astext.is_not(None))
+        .group_by(JobRow.kind)
+    )
+    for kind, number in session.execute(groups):
+        warned.add_metric([kind], number)
+    yield warned
 
 
 def _times(session: Session) -> Iterator[Metric]:

@@ -22,6 +22,7 @@ from api.schemas.filters import (
     ScoreRequest,
     ScoresView,
 )
+from api.turns import ScoringTurn
 from services.filtering.verdicts import redecide
 from services.idempotency import Answer
 from services.storage.keys import sha256_hex
@@ -29,7 +30,7 @@ from services.storage.keys import sha256_hex
 router = APIRouter(prefix="/v1", tags=["filters"])
 
 _VERSION: Final = "/artifacts/filter/{name}/{version_or_alias}"
-_NO_FILTER: Final = "There is no such filter."
+_NO_FILTER_MAP: Final = "There is no such filter, or it came without this (`map_missing`)."
 _UNDECIDED: Final = "The job has not ended, or ended before it had decided."
 # The page brings its script along; it may load nothing and send nothing.
 _PAGE_POLICY: Final = (
@@ -84,9 +85,19 @@ def _file(media_type: str, missing: str) -> dict[int | str, dict[str, Any]]:
     responses={404: problem("There is no such filter or classifier."), 415: problem("Send JSON.")},
 )
 def score_embeddings(
-    *, name: str, version_or_alias: str, body: ScoreBody, once: OnceOnly, wiring: CurrentWiring
+    *,
+    name: str,
+    version_or_alias: str,
+    body: ScoreBody,
+    once: OnceOnly,
+    wiring: CurrentWiring,
+    _turn: ScoringTurn,
 ) -> JSONResponse:
-    """Score up to a thousand embeddings at once: the same row gets the same score in any company."""
+    """Score up to a thousand embeddings at once: the same row gets the same score in any company.
+
+    A process scores two requests at the same time. The others wait for their turn, and are told to come
+    again (503) where it has not come in half a minute.
+    """
 
     def work(_: Session) -> Answer:
         scored = wiring.filters.score(
@@ -106,7 +117,7 @@ def score_embeddings(
     f"{_VERSION}/plot.png",
     dependencies=[needs("read")],
     response_class=Response,
-    responses=_file("image/png", _NO_FILTER),
+    responses=_file("image/png", _NO_FILTER_MAP),
 )
 def get_filter_plot(request: Request, name: str, version_or_alias: str, wiring: CurrentWiring) -> Response:
     """Draw a filter's map: the real classes, the mixture, the ellipse."""
@@ -118,7 +129,7 @@ def get_filter_plot(request: Request, name: str, version_or_alias: str, wiring: 
     f"{_VERSION}/map.html",
     dependencies=[needs("read")],
     response_class=Response,
-    responses=_file("text/html", _NO_FILTER),
+    responses=_file("text/html", _NO_FILTER_MAP),
 )
 def get_filter_map(request: Request, name: str, version_or_alias: str, wiring: CurrentWiring) -> Response:
     """Give a filter's map as one page with a slider for the level; it needs no network."""

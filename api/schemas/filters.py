@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import ConfigDict, FailFast, Field
 
 from api.schemas.common import Body, View
+from services.filtering.decisions import Decision
 from services.filtering.service import MAX_ROWS, Scored
 from services.filtering.types import KeptCount
 from services.filtering.verdicts import Verdicts
@@ -162,6 +163,9 @@ class FilteringView(CountView):
                 **_COUNT,
                 "by_origin": {"generated": _COUNT},
                 "by_class": {"unlabelled": _COUNT},
+                "links": {
+                    "map": "/v1/jobs/job_01k9zt3v5e8w2hq4x7c1n6m0bh/map.html#level=0.7&max_percentile=off"
+                },
             }
         }
     )
@@ -174,6 +178,9 @@ class FilteringView(CountView):
     by_origin: dict[str, CountView] = Field(description="Segmented, imported, generated: those that occur.")
     by_class: dict[str, CountView] = Field(
         description="By the data set's class or a person's newest verdict; else `unlabelled`."
+    )
+    links: dict[str, str] = Field(
+        description="`map`, where the job made one: with its sliders where they stand here."
     )
 
     @classmethod
@@ -188,6 +195,7 @@ class FilteringView(CountView):
             decided=found.decided,
             by_origin={name: _count(one) for name, one in counts.by_origin.items()},
             by_class={name: _count(one) for name, one in counts.by_class.items()},
+            links={"map": _map_at(found.job_id, found.decision)} if found.has_map else {},
             **counts_of(counts),
         )
 
@@ -235,6 +243,12 @@ class DifferenceView(View):
 def counts_of(count: KeptCount) -> dict[str, Any]:
     """The three numbers of a count, by their names in answers."""
     return {"before": count.before, "after": count.after, "share": count.share}
+
+
+def _map_at(job_id: str, decision: Decision) -> str:
+    """Link a job's map so that it opens at a decision, whichever one it was drawn with."""
+    gate = "off" if decision.max_percentile is None else decision.max_percentile
+    return f"/v1/jobs/{job_id}/map.html#level={decision.level}&max_percentile={gate}"
 
 
 def _count(count: KeptCount) -> CountView:

@@ -79,7 +79,10 @@ def upload(
     kind: KindArgument,
     name: Annotated[str, typer.Argument(help="The artifact that gets a new version.", metavar="NAME")],
     file: Annotated[
-        Path, typer.Argument(help="Safetensors, an official checkpoint, or a filter's downloaded ZIP.")
+        Path,
+        typer.Argument(
+            help="Safetensors, an official checkpoint, or a classifier's or filter's downloaded ZIP."
+        ),
     ],
     *,
     diameter_px: Annotated[

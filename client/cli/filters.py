@@ -73,6 +73,9 @@ def fit(
     components: Annotated[
         str | None, typer.Option(help="Of the mixture: a number, or bic to choose it; default 2.")
     ] = None,
+    normal_ratio: Annotated[
+        float | None, typer.Option(help="Fit on at most so many normals per aberration; default: all.")
+    ] = None,
     leave_out: Annotated[
         list[str] | None, typer.Option(help="Slide to keep out of the fit; repeat for more.")
     ] = None,
@@ -93,6 +96,7 @@ def fit(
         "level": _number_or_word(level),
         "max_percentile": max_percentile,
         "num_components": _number_or_word(components),
+        "normal_ratio": normal_ratio,
         "leave_out_groups": leave_out or None,
         "seed": seed,
         "licence": licence,

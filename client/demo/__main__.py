@@ -15,11 +15,12 @@ import typer
 from rich.console import Console
 
 from client.cli.exits import ExitCode, exit_code_of_error
+from client.demo.filtering import filter_synthetic, find_filter
 from client.demo.report import write_report
-from client.demo.results import DemoResult, SyntheticResult
+from client.demo.results import DemoResult, FilteredResult, SyntheticResult
 from client.demo.service import DemoService
-from client.demo.session import collect, find_classifier, ref_of, run_job, upload_samples
-from client.demo.steps import print_results, step
+from client.demo.session import MAP, collect, find_classifier, ref_of, run_job, upload_samples
+from client.demo.steps import print_filtered, print_results, step
 from client.demo.synthetic import MAX_SOURCES, choose_sources, find_generators, make_synthetic
 from client.demo.trust import trust_of
 from client.errors import ClientError
@@ -72,6 +73,7 @@ def _run(console: Console, samples: Path, data_dir: Path, *, keep: bool) -> int:
             result = _work(console, service.url, samples, data_dir / "report")
             page = write_report(result, _notice(samples), datetime.now().astimezone())
             print_results(console, result)
+            print_filtered(console, result)
             _say_where(console, result, page, time.monotonic() - started)
             if not keep:
                 console.print("Stopping the service ...")
@@ -110,7 +112,8 @@ def _work(console: Console, url: str, samples: Path, folder: Path) -> DemoResult
                 upload_s=upload_s,
                 wait_s=wait_s,
             )
-        return replace(result, synthetic=_synthetic(console, client, result))
+        result = replace(result, synthetic=_synthetic(console, client, result))
+        return replace(result, filtered=_filtered(console, client, result))
 
 
 def _synthetic(console: Console, client: Client, result: DemoResult) -> tuple[SyntheticResult, ...]:
@@ -124,6 +127,17 @@ def _synthetic(console: Console, client: Client, result: DemoResult) -> tuple[Sy
     return tuple(made)
 
 
+def _filtered(console: Console, client: Client, result: DemoResult) -> FilteredResult | None:
+    """What the filter in production says of the synthetic crops; None where there is nothing to ask."""
+    made = [one for one in result.synthetic if one.crops]
+    version = find_filter(client) if made else None
+    if version is None:
+        return None
+    with step(console, f"Filtering them with {ref_of(version)}") as remark:
+        page = result.folder / MAP
+        return filter_synthetic(client, version, made, page, lambda job: remark(_state(job)))
+
+
 def _state(job: Job) -> str:
     return f"{job.status} {job.progress.done}/{job.progress.total} {job.progress.unit}"
 
@@ -133,12 +147,16 @@ def _say_where(console: Console, result: DemoResult, page: Path, total_s: float)
         _say_how_good(console, result.classifier)
     for made in result.synthetic:
         _say_what_was_made(console, made)
-    for version in (result.segmenter, result.classifier, *(made.generator for made in result.synthetic)):
+    filtered = result.filtered
+    versions = [result.segmenter, result.classifier, *(made.generator for made in result.synthetic)]
+    for version in [*versions, filtered.filter if filtered else None]:
         if version is not None:
             console.print(
                 f"{version.kind.capitalize()}: {ref_of(version)}, sha256 {version.sha256}", soft_wrap=True
             )
     console.print(f"Page with pictures: {page}", style="bold", soft_wrap=True)
+    if filtered is not None and filtered.page is not None:
+        console.print(f"Map of the filter, with a slider: {filtered.page}", soft_wrap=True)
     console.print(f"Overlays, crops (crops.csv), masks: {result.folder}", soft_wrap=True)
     console.print(f"All of it took {total_s:.1f} s.")
 

@@ -8,6 +8,7 @@ from client.demo.results import DemoResult
 from client.records import ArtifactVersion
 
 _GENERATOR_MEMBERS = ("method", "preprocessing", "sampling", "dataset", "licence", "description")
+_FILTER_MEMBERS = ("filter", "dataset", "licence", "description")
 # A classifier's metrics have a table of their own, and its parameters fill pages.
 _CLASSIFIER_MEMBERS = (
     "architecture", "preprocessing", "calibration", "test_time_flips", "dataset", "held_out_groups",
@@ -29,6 +30,10 @@ def facts_of_weights(result: DemoResult) -> list[tuple[str, str]]:
         manifest = made.generator.manifest
         facts += _identity("Generator", made.generator, manifest.get("weights_sha256"))
         facts += _flat({name: manifest[name] for name in _GENERATOR_MEMBERS if name in manifest})
+    if result.filtered is not None:
+        manifest = result.filtered.filter.manifest
+        facts += _identity("Filter", result.filtered.filter, manifest.get("weights_sha256"))
+        facts += _flat({name: manifest[name] for name in _FILTER_MEMBERS if name in manifest})
     return facts
 
 

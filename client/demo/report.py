@@ -14,7 +14,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from client.demo.facts import facts_of_weights
 from client.demo.pictures import Embedded, Region, region_of, scene, strip, upright
-from client.demo.results import DemoResult, ImageResult, SyntheticResult, by_suspicion, is_flagged
+from client.demo.results import (
+    DemoResult,
+    FilteredResult,
+    ImageResult,
+    SyntheticResult,
+    by_suspicion,
+    is_flagged,
+    share_beyond,
+)
 from client.demo.session import ref_of
 from client.demo.synthetic import describe
 from client.demo.trust import trust_of
@@ -131,6 +139,7 @@ def write_report(result: DemoResult, notice: str, started: datetime) -> Path:
         threshold=result.threshold,
         failed=result.failed,
         synthetic=[_synthetic_card(made) for made in result.synthetic],
+        filtered=None if result.filtered is None else _filter_card(result.filtered),
         job=result.job,
         weights=facts_of_weights(result),
         meanings=MARK_MEANINGS,
@@ -229,6 +238,15 @@ def _synthetic_card(made: SyntheticResult) -> SyntheticCard:
         trouble=str((made.job.error or {}).get("detail") or "no reason was given"),
         limits=tuple(map(str, made.generator.manifest.get("limits") or ())),
     )
+
+
+def _filter_card(filtered: FilteredResult) -> dict[str, Any]:
+    return {
+        "ref": ref_of(filtered.filter),
+        "counts": filtered.counts,
+        "beyond": share_beyond(filtered.job),
+        "page": None if filtered.page is None else filtered.page.name,
+    }
 
 
 def _shift(channel: str, value: Any) -> str:

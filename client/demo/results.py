@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from client.demo.samples import SampleNote
-from client.records import ArtifactVersion, Crop, Image, Job, JobItem
+from client.members import members, number
+from client.records import ArtifactVersion, Crop, FilterCount, Image, Job, JobItem
 from client.uploading import UploadReport
 
 
@@ -86,6 +87,26 @@ class SyntheticResult:
 
 
 @dataclass(frozen=True, slots=True)
+class FilteredResult:
+    """Which synthetic crops a filter takes for such as it knows.
+
+    Attributes
+    ----------
+    job
+        The filtering, however it ended.
+    counts
+        Crops before and after, by generator; empty if the job failed.
+    page
+        Its map; None if there is none.
+    """
+
+    filter: ArtifactVersion
+    job: Job
+    counts: Mapping[str, FilterCount] = field(default_factory=dict)
+    page: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DemoResult:
     """All metaphases of one run.
 
@@ -97,6 +118,8 @@ class DemoResult:
         Files with one grey channel of a crop, by the crop's id and the channel's name.
     synthetic
         What each generator in production made of some of the chromosomes.
+    filtered
+        What the filter in production says of that; None without a filter or without synthetic crops.
     """
 
     folder: Path
@@ -110,12 +133,18 @@ class DemoResult:
     classifier: ArtifactVersion | None = None
     channels: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     synthetic: tuple[SyntheticResult, ...] = ()
+    filtered: FilteredResult | None = None
 
     @property
     def threshold(self) -> float | None:
         """Least probability of a flagged chromosome."""
         value = (self.job.result or {}).get("threshold")
         return float(value) if isinstance(value, int | float) else None
+
+
+def share_beyond(job: Job) -> float | None:
+    """Share of a job's crops that lie farther from the filter's training data than 99 % of that itself."""
+    return number(members(members(job.result).get("drift")).get("beyond_p99"))
 
 
 def is_flagged(crop: Crop) -> bool:

@@ -24,6 +24,7 @@ from client.uploading import UploadProgress, UploadReport
 SAMPLE = "DEMO-MFISH"
 CHANNELS = {"red": "*_red.tif", "green": "*_green.tif", "dapi": "*_dapi.tif"}
 OUTPUT_FOLDERS = ("previews", "overlays", "crops", "channels", "masks", "synthetic")
+MAP = "map.html"
 CLASSIFIER = "translocation"
 MAX_SUSPECTS = 60
 
@@ -122,6 +123,7 @@ def collect(
     """
     for name in OUTPUT_FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / MAP).unlink(missing_ok=True)
     export_crops(client, folder, filters={"job": job.id}, masks=True)
     crops: dict[str | None, list[Crop]] = {}
     for crop in client.crops(job=job.id):

@@ -11,7 +11,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from client.cli.output import plain
-from client.demo.results import DemoResult, ImageResult
+from client.demo.results import DemoResult, ImageResult, share_beyond
+
+TOO_FAR = "lie farther from the filter's training data than 99 % of that itself; about 1 % is usual."
 
 
 @contextmanager
@@ -50,6 +52,38 @@ def print_results(console: Console, result: DemoResult) -> None:
     table.add_section()
     table.add_row("all", *_cells(result, result.images), style="bold")
     console.print(table)
+
+
+def print_filtered(console: Console, result: DemoResult) -> None:
+    """Print synthetic crops before and after filtering, and how many crops are unlike the training data."""
+    filtered = result.filtered
+    if filtered is None:
+        return
+    if not filtered.counts:
+        reason = (filtered.job.error or {}).get("detail", "no reason was given")
+        console.print(plain(f"Nothing was filtered: {filtered.job.status}, {reason}"), soft_wrap=True)
+        return
+    table = Table(
+        title="Synthetic crops before and after the filter", title_justify="left", title_style="bold"
+    )
+    table.add_column("generator", overflow="fold")
+    for column in ("before", "after", "kept"):
+        table.add_column(column, justify="right")
+    counts = filtered.counts
+    for name, one in counts.items():
+        table.add_row(plain(name), *_kept(one.before, one.after))
+    table.add_section()
+    before, after = (sum(getattr(one, name) for one in counts.values()) for name in ("before", "after"))
+    table.add_row("all", *_kept(before, after), style="bold")
+    console.print(table)
+    shares = [("chromosomes", share_beyond(result.job)), ("synthetic crops", share_beyond(filtered.job))]
+    told = " and ".join(f"{share:.1%} of the {name}" for name, share in shares if share is not None)
+    if told:
+        console.print(f"Drift: {told} {TOO_FAR}", soft_wrap=True)
+
+
+def _kept(before: int, after: int) -> list[str]:
+    return [str(before), str(after), f"{after / before:.0%}" if before else "-"]
 
 
 def _cells(result: DemoResult, images: Sequence[ImageResult]) -> list[str]:

@@ -56,7 +56,8 @@ class ArtifactOperations:
         path
             A safetensors file or an official checkpoint: Cellpose's for a segmenter, torchvision's
             ResNet-18 for a classifier, of which it is a starting point for a training, BBDM's or
-            CycleGAN's for a generator. For a filter: what `download_artifact` saved elsewhere.
+            CycleGAN's for a generator. For a filter or a trained classifier: what `download_artifact`
+            saved elsewhere.
         diameter_px
             For a segmenter: mean object diameter in the images of its training, where the file does not
             say.

@@ -68,6 +68,8 @@ class Filtering(FilterCount):
         Whether the crops are decided like this, and not only counted so.
     by_origin, by_class
         The same counts by where crops come from, and by what the data set or a person says they are.
+    links
+        ``map``, which opens at this level, where the job made one.
     """
 
     job_id: str
@@ -77,6 +79,7 @@ class Filtering(FilterCount):
     max_percentile: float | None = None
     by_origin: dict[str, FilterCount] = Field(default_factory=dict)
     by_class: dict[str, FilterCount] = Field(default_factory=dict)
+    links: dict[str, str] = Field(default_factory=dict)
 
 
 class FilterDifference(Record):

@@ -10,19 +10,25 @@ from typing import Literal
 from services.db.engine import SessionFactory
 from services.errors import KaryobridgeError, NotFoundError
 from services.jobs.repository import JobRepository
+from services.jobs.types import Job
 from services.storage.base import ObjectStore
 
 MapKind = Literal["html", "png"]
 
 
+def has_map(job: Job) -> bool:
+    """Tell whether a job drew its map."""
+    return "html_key" in (job.result.get("map") or {})
+
+
 class MapMissingError(NotFoundError):
-    """The job is none that filters, has not ended, or made no map."""
+    """A filter came without its map; or a job is none that filters, has not ended, or made no map."""
 
     code = "map_missing"
-    title = "The job has no map"
+    title = "There is no map"
 
-    def __init__(self, job_id: str, why: str) -> None:
-        KaryobridgeError.__init__(self, f"Job {job_id} has no map: {why}")
+    def __init__(self, whose: str, why: str) -> None:
+        KaryobridgeError.__init__(self, f"{whose} has no map: {why}")
 
 
 class MapService:
@@ -46,12 +52,13 @@ class MapService:
         """
         with self._session_factory() as session:
             job = JobRepository(session).get(job_id)
+        whose = f"Job {job_id}"
         if job.kind != "filtering":
-            raise MapMissingError(job_id, f"it is a {job.kind} job, and only filtering jobs make one.")
+            raise MapMissingError(whose, f"it is a {job.kind} job, and only filtering jobs make one.")
         told = job.result.get("map")
         if told is None:
             ended = "it ended before it was drawn." if job.is_terminal else "it runs still."
-            raise MapMissingError(job_id, ended)
+            raise MapMissingError(whose, ended)
         if f"{kind}_key" not in told:
-            raise MapMissingError(job_id, told["reason"])
+            raise MapMissingError(whose, told["reason"])
         return self._store.get(told[f"{kind}_key"])

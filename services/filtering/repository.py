@@ -141,10 +141,6 @@ class FilterScoreRepository:
             for position, *cells in self._session.execute(query)
         ]
 
-    def of_crop(self, crop_id: str) -> tuple[FilterScore, ...]:
-        """All filter scores of one crop, newest last."""
-        return self.of_crops([crop_id]).get(crop_id, ())
-
 
 def kept_at(level: float, max_percentile: float | None) -> ColumnElement[bool]:
     """Whether a `FilterScoreRow` is kept at a level and a gate; None is no gate."""

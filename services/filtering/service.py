@@ -16,12 +16,14 @@ from models.filtering.difference import compare
 from models.filtering.errors import ComparisonError
 from models.filtering.filter import Filter
 from models.filtering.scores import FilterScores
+from models.manifold.manifold import MAX_VALUE
 from services.artifacts.service import ArtifactService
 from services.artifacts.types import ArtifactVersion
 from services.db.engine import SessionFactory
 from services.errors import ConflictError, InvalidInputError, NotFoundError
 from services.filtering.decisions import Decision
 from services.filtering.loading import open_filter
+from services.filtering.maps import MapMissingError
 from services.storage.base import ObjectStore
 
 MAX_ROWS: Final = 1000
@@ -103,7 +105,7 @@ class FilterService:
         NotFoundError
             There is no such filter, or no such classifier.
         InvalidInputError
-            There are no rows, or too many, or a row has another width or a number that 32 bits cannot hold.
+            There are no rows, or too many, or a row has another width or a number that no embedding has.
         OtherClassifierError
             The filter was fitted on embeddings of another classifier.
         KaryobridgeError
@@ -122,11 +124,19 @@ class FilterService:
         Raises
         ------
         NotFoundError
-            There is no such filter, or it came without this file.
+            There is no such filter.
+        MapMissingError
+            It came without this file, as the one that is shipped comes without its page.
         ArtifactDamagedError
             The stored bytes are not those that were written.
         """
         version, artifacts = self._find(name, version_or_alias)
+        if filename not in version.files:
+            raise MapMissingError(
+                f"Filter {version.ref}",
+                f"it came without {filename}. The map of any job that it filters shows the same places: GET "
+                "/v1/jobs/{id}/map.html.",
+            )
         return artifacts.open_file(version, filename)
 
     def difference(self, name: str, version_or_alias: str, other: str) -> dict[str, object]:
@@ -175,7 +185,7 @@ def rows_of(embeddings: Sequence[Sequence[float]], dimensions: int) -> NDArray[n
     Raises
     ------
     InvalidInputError
-        There are no rows, or too many, or a row has another width or a number that 32 bits cannot hold.
+        There are no rows, or too many, or a row has another width or a number that no embedding has.
     """
     if not 0 < len(embeddings) <= MAX_ROWS:
         raise InvalidInputError(f"Send 1 to {MAX_ROWS} embeddings at once.", "embeddings")
@@ -187,10 +197,11 @@ def rows_of(embeddings: Sequence[Sequence[float]], dimensions: int) -> NDArray[n
             )
     with np.errstate(over="ignore"):
         rows = np.asarray(embeddings, np.float64).astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    bad = np.flatnonzero(~(np.abs(rows) <= MAX_VALUE).all(axis=1))
     if bad.size:
         raise InvalidInputError(
-            "It has a number that is not finite, or that is too large for 32 bits.", f"embeddings.{bad[0]}"
+            f"It has a number that is not finite, or beyond {MAX_VALUE:g}: no embedding has those.",
+            f"embeddings.{bad[0]}",
         )
     return rows
 

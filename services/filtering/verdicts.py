@@ -13,6 +13,7 @@ from services.artifacts.types import ArtifactVersion
 from services.db.engine import SessionFactory
 from services.errors import ConflictError, InvalidInputError, NotFoundError
 from services.filtering.decisions import Decision, decision_of_filter, decision_of_job
+from services.filtering.maps import has_map
 from services.filtering.repository import EXPORT_COLUMNS, FilterScoreRepository
 from services.filtering.types import FilterCounts
 from services.jobs.repository import JobRepository
@@ -32,6 +33,8 @@ class Verdicts:
         Exact ``name/version``.
     decided
         Whether this is how the job's crops are decided now, and not only a question.
+    has_map
+        Whether the job made a map.
     """
 
     job_id: str
@@ -39,6 +42,7 @@ class Verdicts:
     decision: Decision
     decided: bool
     counts: FilterCounts
+    has_map: bool
 
 
 class VerdictService:
@@ -69,7 +73,7 @@ class VerdictService:
             decided = asked == now.moved(None, None)
             given = () if decided else (asked.level, asked.max_percentile)
             counts = FilterScoreRepository(session).counts(job_id, *given)
-        return Verdicts(job_id, job.artifacts["filter"], asked, decided, counts)
+        return Verdicts(job_id, job.artifacts["filter"], asked, decided, counts, has_map(job))
 
     def csv(self, job_id: str) -> Iterator[bytes]:
         """UTF-8 CSV in pieces, a line per crop; raises as `count`."""
@@ -118,7 +122,7 @@ def redecide(
     jobs.amend_result(job_id, {**after.to_json(), "kept": counts.after, "counts": counts.to_json()})
     details = {"from": before.to_json(), "to": after.to_json(), "kept": counts.after}
     audit.record(session, actor=actor, action="filtering.redecided", subject=job_id, details=details)
-    return Verdicts(job_id, job.artifacts["filter"], after, decided=True, counts=counts)
+    return Verdicts(job_id, job.artifacts["filter"], after, decided=True, counts=counts, has_map=has_map(job))
 
 
 def asked_decision(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from services.pipelines.card_text import line, listed, quote, split_name
+from services.pipelines.card_text import line, listed, quote, split_name, uploaded_as
 from services.pipelines.filter_card_figures import count_text, kept_section, number_text, numbers_text
 
 FEW_ABERRATIONS: Final = 100
@@ -65,21 +65,14 @@ def filter_card(manifest: Mapping[str, Any]) -> str:
 
 def _head(manifest: Mapping[str, Any]) -> str:
     spec: Mapping[str, Any] = manifest.get("filter") or {}
-    imported: Mapping[str, Any] = manifest.get("imported") or {}
     facts = [f"Licence: {line(manifest.get('licence') or 'not stated')}."]
     if manifest.get("weights_sha256"):
         facts.append(f"SHA-256 of `filter.safetensors`: `{line(manifest['weights_sha256'])}`.")
-    origin = ""
-    if imported:
-        name = f', which was called "{line(imported["name"])}" there' if imported.get("name") else ""
-        origin = (
-            f"Uploaded as `{line(imported.get('filename'))}`{name}. What is said of its fit is what came "
-            "with the file; its scores were checked here."
-        )
+    checked = "What is said of its fit is what came with the file; its scores were checked here."
     parts = (
         f'# Filter "{line(manifest.get("name", "unnamed"))}"',
         _WHAT.get(str(spec.get("method")), ""),
-        origin,
+        uploaded_as(manifest, checked),
         str(manifest.get("description") or "").strip(),
         " ".join(facts),
     )
@@ -225,7 +218,7 @@ def _use(manifest: Mapping[str, Any]) -> str:
             f"```json\n{json.dumps(body, ensure_ascii=False)}\n```",
             (
                 "Move the level later with `PUT /v1/jobs/{id}/filtering`: nothing is projected again. Look "
-                "at `map.html` in a browser before you choose one."
+                "at the job's `map.html` in a browser before you choose one."
             ),
         )
     )

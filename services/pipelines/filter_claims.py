@@ -1,35 +1,22 @@
-"""What a manifest that comes with an uploaded filter may say of it: shapes and bounds, checked.
-
-Nothing here follows from the filter's file, so nobody can prove it; but cards, pictures and promotion
-read it, and must find what they expect.
-"""
+"""What a manifest that comes with an uploaded filter may say of it: shapes and bounds, checked."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Text = Annotated[str, Field(max_length=4000)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Names = list[Annotated[str, Field(max_length=200)]]
+from services.pipelines.claims import ArtifactClaims, Count, DatasetClaims, Names, Share, Text, Told
 
 
-class _Told(BaseModel):
-    """Base: what is not known here is left out, and numbers are numbers."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
-
-
-class ClassCounts(_Told):
+class ClassCounts(Told):
     """Crops of each class."""
 
     aberration: Count
     normal: Count
 
 
-class Component(_Told):
+class Component(Told):
     """One line of the mixture's table."""
 
     weight: Share
@@ -38,10 +25,10 @@ class Component(_Told):
     dominant: bool
 
 
-class FitClaims(_Told):
+class FitClaims(Told):
     """How and on what it was fitted."""
 
-    job_id: Text
+    job_id: Text | None = None
     aberrations: Count
     normals: Count
     groups: Names
@@ -50,10 +37,10 @@ class FitClaims(_Told):
     coordinates: dict[str, Any] | None = None
     bic: dict[str, float] | None = None
     folds: dict[str, Any] | None = None
-    notes: list[Text] = []
+    notes: list[Text] = Field([])
 
 
-class MetricClaims(_Told):
+class MetricClaims(Told):
     """What it was found to keep."""
 
     rows: dict[str, ClassCounts]
@@ -69,36 +56,17 @@ class MetricClaims(_Told):
         return self
 
 
-class DatasetClaims(_Told):
-    """Where the crops were from."""
-
-    name: Text
-    version: int
-    sha256: Text
-    description: str = ""
-    licence: Text | None = None
-
-
-class ClassifierClaims(_Told):
+class ClassifierClaims(Told):
     """What makes an embedding besides the classifier's weights."""
 
     preprocessing: dict[str, Any] | None = None
     test_time_flips: bool | None = None
 
 
-class Claims(_Told):
+class Claims(ArtifactClaims):
     """What is kept of a manifest that was uploaded with a filter."""
 
-    name: Text
     fit: FitClaims
     metrics: MetricClaims
     dataset: DatasetClaims
     classifier: ClassifierClaims
-    held_out_groups: dict[str, Names] = {}
-    parameters: dict[str, Any] = {}
-    parents: Names = []
-    libraries: dict[str, Text] = {}
-    licence: Text | None = None
-    description: Text = ""
-    notice: str | None = None
-    limits: list[Text] = []

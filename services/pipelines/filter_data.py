@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.classification.training_set import thinned
 from models.segmentation.crops import CropPackError
 from services.crops.canvases import rows_by_pack
 from services.datasets.types import DatasetItem, DatasetVersion
@@ -71,19 +72,34 @@ class FilterItems:
         What the level is chosen and measured with.
     held_out_groups
         By split, those that played no part in the fit.
+    normals_left_out
+        Normal crops of training that were not drawn.
     """
 
     train: tuple[DatasetItem, ...]
     val: tuple[DatasetItem, ...]
     held_out_groups: Mapping[str, Sequence[str]]
+    normals_left_out: int = 0
 
     def __len__(self) -> int:
         """Return the number of crops to embed."""
         return len(self.train) + len(self.val)
 
 
-def choose_items(items: Sequence[DatasetItem], leave_out_groups: Sequence[str]) -> FilterItems:
+def choose_items(
+    items: Sequence[DatasetItem],
+    leave_out_groups: Sequence[str],
+    normal_ratio: float | None = None,
+    seed: int = 0,
+) -> FilterItems:
     """Choose the real, labelled crops of training and validation.
+
+    Parameters
+    ----------
+    normal_ratio
+        Of training, at most so many normals for each aberration; None takes all.
+    seed
+        Which of them are drawn.
 
     Raises
     ------
@@ -104,7 +120,9 @@ def choose_items(items: Sequence[DatasetItem], leave_out_groups: Sequence[str]) 
             f"The training split has no labelled crop{outside}: annotate crops, or choose other splits.",
             "dataset",
         )
-    return FilterItems(train, val, held_out_groups(items, left_out))
+    labels = np.array([LABELS[item.item_class] for item in train], np.int64)
+    drawn = tuple(train[row] for row in thinned(labels, normal_ratio, seed))
+    return FilterItems(drawn, val, held_out_groups(items, left_out), len(train) - len(drawn))
 
 
 def seen_by(

@@ -78,7 +78,8 @@ def _choose(resources: Resources, params: FilterFittingParams) -> tuple[DatasetV
     with resources.session_factory() as session:
         repository = DatasetRepository(session)
         dataset = repository.resolve(params.dataset)
-        return dataset, choose_items(repository.items(dataset), params.leave_out_groups)
+        items = repository.items(dataset)
+    return dataset, choose_items(items, params.leave_out_groups, params.normal_ratio, params.seed)
 
 
 def _fit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
@@ -64,7 +64,8 @@ def filter_manifest(job: Job, made: Fitted) -> dict[str, Any]:
             "groups": sorted(set(made.train.groups)),
             "classifier_saw": dict(seen_by(classifier, dataset, made.chosen)),
             "components": report["mixture"],
-            **{name: report[name] for name in ("coordinates", "bic", "folds", "notes")},
+            **{name: report[name] for name in ("coordinates", "bic", "folds")},
+            "notes": [*_thinning(made), *report["notes"]],
         },
         "metrics": {name: report[name] for name in ("rows", "acceptance", "curve", "beyond_p99")},
         "libraries": {"python": platform.python_version()}
@@ -72,6 +73,17 @@ def filter_manifest(job: Job, made: Fitted) -> dict[str, Any]:
         "licence": made.params.licence,
         "description": made.params.description,
     }
+
+
+def _thinning(made: Fitted) -> Iterator[str]:
+    """Say that not every normal crop was fitted, where that is so."""
+    left_out, normals = made.chosen.normals_left_out, made.fitted.report["rows"]["train"]["normal"]
+    if left_out:
+        yield (
+            f"Of the {normals + left_out:,} normal crops of the training split {normals:,} were fitted, at "
+            f"most {made.params.normal_ratio:g} for each aberration (normal_ratio), drawn with seed "
+            f"{made.params.seed}."
+        )
 
 
 def described(found: Filter, content: bytes) -> Mapping[str, Any]:

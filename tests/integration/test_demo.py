@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300.0
 # Somebody may have taken networks out of a checkout; the demonstration then does without.
 SHIPS_CLASSIFIER = (ROOT / "models" / "weights" / "classifier_translocation.json").is_file()
+SHIPS_FILTER = (ROOT / "models" / "weights" / "filter_translocation.json").is_file()
 SHIPS_BRIDGE = (ROOT / "models" / "weights" / "generator_bridge.json").is_file()
 
 
@@ -75,6 +76,10 @@ class TestDemo:
         assert "12 synthetic translocations by painted/1: no findings" in second
         assert ("8 synthetic translocations by bridge/1: no findings" in second) is SHIPS_BRIDGE
         assert "None of these chromosomes exists." in page
+        assert ("Filtering them with translocation/1" in second) is SHIPS_FILTER
+        assert (f"with a slider: {data_dir / 'report' / 'map.html'}" in second) is SHIPS_FILTER
+        assert (data_dir / "report" / "map.html").is_file() is SHIPS_FILTER
+        assert ("of the chromosomes and" in second) is SHIPS_FILTER
         assert (data_dir / "report" / "synthetic" / "generator_1.png").is_file()
         assert "http://" not in page
         assert running_below(data_dir) == []

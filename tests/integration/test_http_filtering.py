@@ -16,6 +16,7 @@ from client import Client
 from models.filtering.filter import Filter
 from services import audit
 from services.jobs.params import FilteringRequest
+from services.jobs.repository import JobRepository
 from services.jobs.types import Job
 from tests.support.classifiers import add_classifier
 from tests.support.filtered import CROPS, SEED, embeddings_of, filtered, ids, needed, pages
@@ -155,6 +156,34 @@ class TestRedecide:
 
         assert [60.0, None, None] == [one["max_percentile"] for one in told]
         assert (CROPS, 0) == (told[1]["after"], told[2]["after"])
+
+    def test_links_the_map_as_it_is_decided(
+        self, client: httpx.Client, wiring: Wiring, classifier: str, ref: str
+    ) -> None:
+        """The page was drawn at the first decision; its link opens it at the one that is told."""
+        job = filtered(wiring, classifier, ref)
+        path = f"/v1/jobs/{job.id}/filtering"
+        told = [
+            client.get(path, params={"level": 0.25, "max_percentile": 75}).json(),
+            client.put(path, json={"level": 0.5}).json(),
+        ]
+        links = [one["links"]["map"] for one in told]
+
+        assert [
+            f"/v1/jobs/{job.id}/map.html#level=0.25&max_percentile=75.0",
+            f"/v1/jobs/{job.id}/map.html#level=0.5&max_percentile=off",
+        ] == links
+        assert 200 == client.get(links[0]).status_code
+
+    def test_links_no_map_that_is_not_there(
+        self, client: httpx.Client, wiring: Wiring, classifier: str, ref: str
+    ) -> None:
+        """Drawing may fail without the verdicts' being lost."""
+        job = filtered(wiring, classifier, ref)
+        with wiring.sessions.begin() as session:
+            JobRepository(session).amend_result(job.id, {"map": {"status": "failed", "reason": "x"}})
+
+        assert {} == client.get(f"/v1/jobs/{job.id}/filtering").json()["links"]
 
     @pytest.mark.parametrize("body", [{}, {"level": 1.1}, {"level": 0.5, "max_percentile": 101}, {"lvl": 1}])
     def test_wrong_bodies(self, client: httpx.Client, job: Job, body: dict[str, Any]) -> None:

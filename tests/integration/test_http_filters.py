@@ -13,7 +13,9 @@ import httpx
 import numpy as np
 import pytest
 
-from api.wiring import Wiring
+from api.app import create_app
+from api.turns import Turns
+from api.wiring import Wiring, wire
 from models.filtering.filter import Filter
 from services.artifacts.service import ArtifactService
 from services.config import Settings
@@ -23,7 +25,7 @@ from services.predictions.types import EMBEDDING_DIMENSIONS
 from tests.support.classifiers import add_classifier
 from tests.support.filtered import SEED, embeddings_of
 from tests.support.filters import NUM_ROWS, add_filter, filter_on
-from tests.support.http import Guarded
+from tests.support.http import Guarded, serving
 
 pytestmark = pytest.mark.integration
 
@@ -107,6 +109,20 @@ class TestScore:
         assert MAX_ROWS == len(together)
         assert [together[index] for index in (0, 7, 999)] == alone
 
+    def test_waits_for_its_turn(self, http_settings: Settings, ref: str) -> None:
+        """Where all turns are taken for too long it is told when to come again; afterwards it is scored."""
+        app = create_app(wire(http_settings))
+        with serving(app) as address, httpx.Client(base_url=address, timeout=60) as client:
+            app.state.scoring_turns = Turns(at_once=0, patience_s=0.05)
+            busy = score(client, ref, embeddings=[ROW])
+            elsewhere = client.get("/healthz")
+            app.state.scoring_turns = Turns(at_once=1, patience_s=0.05)
+            answers = [score(client, ref, embeddings=[ROW]) for _ in range(3)]
+
+        assert (503, "busy", "2") == (busy.status_code, busy.json()["code"], busy.headers["Retry-After"])
+        assert 200 == elsewhere.status_code
+        assert {200} == {answer.status_code for answer in answers}
+
     def test_level_and_distance_decide(self, client: httpx.Client, wiring: Wiring, found: Filter) -> None:
         """What is asked for replaces the filter's own; a percentile of 100 switches that gate off."""
         rows = embeddings_of(40, seed=3)
@@ -151,6 +167,7 @@ class TestScore:
             ({"embeddings": [ROW, ROW[1:]]}, "embeddings.1"),
             ({"embeddings": [[]]}, "embeddings.0"),
             ({"embeddings": [ROW, [*ROW[1:], 1e39]]}, "embeddings.1"),
+            ({"embeddings": [[*ROW[1:], 1e13]]}, "embeddings.0"),
             ({"embeddings": [["0.5", *ROW[1:]]]}, "body.embeddings.0.0"),
             ({"embeddings": [ROW[0]]}, "body.embeddings.0"),
             ({"embeddings": [ROW], "level": 1.5}, "body.level"),
@@ -342,7 +359,10 @@ class TestFiles:
         """There is nothing to show, and nothing is made up."""
         answers = [client.get(path_of(one, name)) for one in (ref, "nobody/1")]
 
-        assert [404, 404] == [one.status_code for one in answers]
+        assert [(404, "map_missing"), (404, "not_found")] == [
+            (one.status_code, one.json()["code"]) for one in answers
+        ]
+        assert f"came without {name}" in answers[0].json()["detail"]
 
 
 class TestDifference:

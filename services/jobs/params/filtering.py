@@ -65,10 +65,18 @@ class FilterFittingParams(JobParams):
         description="Second gate: crops whose distance to the training embeddings is beyond this percentile "
         "of the training set's own are rejected. Empty: off, as in the paper.",
     )
+    normal_ratio: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="Fit on at most so many normals per aberration, drawn by the seed; empty: all.",
+    )
     leave_out_groups: tuple[str, ...] = Field(
         (), max_length=MAX_GROUPS, description="Groups (slides) to keep out of the fit and the validation."
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="Of the map, the folds and the mixture's starts.")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="Of the normals drawn, the map, the folds and the mixture's starts."
+    )
     licence: str | None = Field(None, max_length=200, description="SPDX expression or a short text.")
     description: str = Field("", max_length=4000, description="For the card: what it is, and for whom.")
 

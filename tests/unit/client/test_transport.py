@@ -34,6 +34,16 @@ class TestTransport:
         assert len(service.seen("POST", "/v1/jobs")) == 2
         assert len(keys) == 1
 
+    @pytest.mark.parametrize("number", [float("nan"), float("inf")])
+    def test_sends_no_number_that_is_none(self, client: Client, service: TinyService, number: float) -> None:
+        """JSON has neither NaN nor infinity, whether they stand in a body or in an address."""
+        with pytest.raises(InvalidArgumentError, match="finite"):
+            client.submit("diagnostic", seconds=number)
+        with pytest.raises(InvalidArgumentError, match="level is"):
+            client.filtering("job_1", level=number)
+
+        assert [] == service.requests
+
     def test_two_posts_have_two_keys(self, client: Client, service: TinyService) -> None:
         """Submitting twice on purpose gives two jobs."""
         client.submit("diagnostic")

@@ -61,6 +61,27 @@ class TestJobCollector:
         )
         assert 2 / RATE_WINDOW_S == value("karyobridge_items_per_second", kind)
 
+    def test_counts_warnings_of_drift(self, sessions: SessionFactory) -> None:
+        """A job without a figure, or with one that is no reason to worry, is none of them."""
+        service = JobService(sessions, NullDispatcher(), Settings(_env_file=None))
+        results = [
+            '{"drift": {"beyond_p99": 0.5, "warning": "Look at them."}}',
+            '{"drift": {"beyond_p99": 0.01, "warning": null}}',
+            '{"drift": {"filter": null, "reason": "none"}}',
+            "{}",
+        ]
+        for result in results:
+            job = service.submit("diagnostic", {})
+            with sessions.begin() as session:
+                session.execute(
+                    text("UPDATE jobs SET result = CAST(:result AS jsonb) WHERE id = :id"),
+                    {"result": result, "id": job.id},
+                )
+
+        assert 1 == registry_of(sessions).get_sample_value(
+            "karyobridge_jobs_drift_warned_total", {"kind": "diagnostic"}
+        )
+
     def test_does_not_call_a_back_off_waiting_in_the_queue(self, sessions: SessionFactory) -> None:
         """A job that started at once and is now to be retried in a minute has waited for nothing."""
         service = JobService(sessions, NullDispatcher(), Settings(_env_file=None))

@@ -24,6 +24,7 @@ COUNTS: dict[str, Any] = {
     **COUNT,
     "by_origin": {"generated": COUNT},
     "by_class": {"unlabelled": COUNT},
+    "links": {"map": "/v1/jobs/job_new/map.html#level=0.7&max_percentile=off"},
 }
 SCORE = {"x": 1.5, "y": -2.0, "needed_level": 0.25, "knn_percentile": 40.0, "kept": True}
 DIFFERENCE: dict[str, Any] = {
@@ -71,7 +72,7 @@ class TestFit:
         result = invoke(
             *("filter", "fit", "ours", "--dataset", "adir/1", "--classifier", "c/1", "--method", "umap"),
             *("--level", "0.8", "--components", "bic", "--max-percentile", 99, "--leave-out", "7"),
-            *("--seed", 3, "-p", "min_dist=0.2", "--no-wait"),
+            *("--normal-ratio", "12", "--seed", 3, "-p", "min_dist=0.2", "--no-wait"),
         )
 
         assert {
@@ -83,11 +84,20 @@ class TestFit:
             "level": 0.8,
             "num_components": "bic",
             "max_percentile": 99,
+            "normal_ratio": 12,
             "leave_out_groups": ["7"],
             "seed": 3,
             "min_dist": 0.2,
         } == submitted(service)
         assert 0 == result.exit_code
+
+    @pytest.mark.parametrize("level", ["NaN", "Infinity", "-Infinity"])
+    def test_a_level_that_is_no_number(self, invoke: Invoke, service: TinyService, level: str) -> None:
+        """Python reads these as JSON, and JSON has none of them: nothing is sent."""
+        result = invoke("filter", "fit", "ours", "--dataset", "adir/1", f"--level={level}")
+
+        assert (2, []) == (result.exit_code, service.requests)
+        assert "not finite" in result.stderr
 
     def test_sets_an_alias_and_says_what_is_next(self, invoke: Invoke, service: TinyService) -> None:
         """At the end, if it ended well."""
@@ -178,6 +188,7 @@ class TestApply:
             ["crop_1", "--job", "job_1"],
             ["--job", "j", "--dataset", "a/1"],
             ["--job", "j", "--level", "1.5"],
+            ["--job", "j", "--level", "nan"],
             ["--job", "j", "--no-wait", "--out", "o"],
         ],
     )
@@ -227,6 +238,17 @@ class TestLevel:
 
         assert {"level": 0.7, "max_percentile": 95.0} == json.loads(service.requests[-1].body)
         assert COUNTS == json.loads(result.stdout)
+
+    @pytest.mark.parametrize(
+        "arguments", [["nan"], ["nan", "--dry-run"], ["0.5", "--dry-run", "--max-percentile", "nan"]]
+    )
+    def test_a_level_that_is_no_number(
+        self, invoke: Invoke, service: TinyService, arguments: list[str]
+    ) -> None:
+        """It lies within no bounds, and nothing is sent."""
+        result = invoke("filter", "level", "job_new", *arguments)
+
+        assert (2, []) == (result.exit_code, service.requests)
 
     def test_refusal(self, invoke: Invoke, service: TinyService) -> None:
         """In the service's words."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -14,11 +15,11 @@ from rich.console import Console
 
 from client.demo.pictures import Region, region_of, upright
 from client.demo.report import write_report
-from client.demo.results import DemoResult, ImageResult, SyntheticResult
+from client.demo.results import DemoResult, FilteredResult, ImageResult, SyntheticResult
 from client.demo.samples import SampleNote
 from client.demo.session import count_labels, file_stem
-from client.demo.steps import print_results
-from client.records import ArtifactVersion, Crop, Image, Job, JobItem
+from client.demo.steps import print_filtered, print_results
+from client.records import ArtifactVersion, Crop, FilterCount, Image, Job, JobItem
 from client.uploading import UploadReport
 from tests.fakes.tiny_service import crop, image, job, png
 
@@ -126,6 +127,23 @@ def synthetic(result: DemoResult) -> DemoResult:
         SyntheticResult(rival, Job.model_validate(broken), None),
     )
     return replace(result, synthetic=made)
+
+
+@pytest.fixture
+def filtered(synthetic: DemoResult) -> DemoResult:
+    """The same with what a filter says of it."""
+    version = ArtifactVersion(
+        kind="filter",
+        name="translocation",
+        version=1,
+        sha256="fade",
+        manifest={"filter": {"method": "umap", "level": 0.8}},
+    )
+    counts = {"painted/1": FilterCount(before=12, after=6), "<b>/2": FilterCount(before=8, after=0)}
+    sieved = Job.model_validate(job("job_4", "succeeded", result={"drift": {"beyond_p99": 0.15}}))
+    scored = synthetic.job.model_copy(update={"result": {**RESULT, "drift": {"beyond_p99": 0.004}}})
+    page = synthetic.folder / "map.html"
+    return replace(synthetic, job=scored, filtered=FilteredResult(version, sieved, counts, page))
 
 
 class Page(HTMLParser):
@@ -276,6 +294,32 @@ class TestWriteReport:
         assert 1 == len(strips)
         assert str(strips[0]["src"]).startswith("data:image/webp;base64,")
 
+    def test_shows_what_the_filter_keeps(self, filtered: DemoResult) -> None:
+        """By generator, with the share that is unlike the training data, and the map beside the page."""
+        html = written(filtered)
+        text = text_of(html)
+
+        for fact in (
+            "Which of them look real to filter translocation/1",
+            "painted/1126",
+            "15.0 % of them lie farther",
+            "The map shows them",
+            "translocation, version 1",
+            "fade",
+        ):
+            assert fact in text
+        assert ["map.html"] == [a["href"] for tag, a in Page(html).tags if a.get("href") == "map.html"]
+        assert "&lt;b&gt;/2" in html
+
+    def test_links_no_map_that_is_not_there(self, filtered: DemoResult) -> None:
+        """Counts are shown without it; of a job that failed nothing is shown."""
+        assert filtered.filtered is not None
+        bare = written(replace(filtered, filtered=replace(filtered.filtered, page=None)))
+        failed = written(replace(filtered, filtered=replace(filtered.filtered, page=None, counts={})))
+
+        assert "map.html" not in bare
+        assert ("look real to filter" in bare, "look real to filter" in failed) == (True, False)
+
     def test_is_silent_where_nothing_was_generated(self, html: str) -> None:
         """No empty section."""
         assert "ynthetic" not in text_of(html)
@@ -300,10 +344,35 @@ class TestPrintResults:
         assert ["<script>alert(1)</script>.tif", "2", "3", "1", "-", "-", "3.2"] in printed(unclassified)
 
 
-def printed(result: DemoResult) -> list[list[str]]:
+class TestPrintFiltered:
+    def test_has_a_row_per_generator(self, filtered: DemoResult) -> None:
+        """Before, after, and the share; and how many crops are unlike the training data."""
+        rows = printed(filtered, print_filtered)
+
+        assert ["painted/1", "12", "6", "50%"] in rows
+        assert ["<b>/2", "8", "0", "0%"] in rows
+        assert ["all", "20", "6", "30%"] in rows
+        assert "Drift: 0.4% of the chromosomes and 15.0% of the synthetic crops lie" in " ".join(rows[-1])
+
+    def test_says_why_nothing_was_filtered(self, filtered: DemoResult) -> None:
+        """With the service's reason."""
+        assert filtered.filtered is not None
+        broken = Job.model_validate(job("job_4", "failed", error={"detail": "No <room>."}, result=None))
+        failed = replace(filtered, filtered=FilteredResult(filtered.filtered.filter, broken))
+
+        assert ["Nothing", "was", "filtered:", "failed,", "No", "<room>."] in printed(failed, print_filtered)
+
+    def test_is_silent_without_a_filter(self, result: DemoResult) -> None:
+        """Nothing was asked."""
+        assert [] == printed(result, print_filtered)
+
+
+def printed(
+    result: DemoResult, printing: Callable[[Console, DemoResult], None] = print_results
+) -> list[list[str]]:
     """Words of each line of the table."""
     stream = io.StringIO()
-    print_results(Console(file=stream, width=140, markup=False), result)
+    printing(Console(file=stream, width=140, markup=False, soft_wrap=True), result)
     return [re.findall(r"[^│┃\s]+", line) for line in stream.getvalue().splitlines()]
 
 

@@ -34,6 +34,7 @@ COUNTS: dict[str, Any] = {
     "share": 0.4,
     "by_origin": {"generated": {"before": 10, "after": 4, "share": 0.4}},
     "by_class": {},
+    "links": {"map": "/v1/jobs/job_1/map.html#level=0.7&max_percentile=off"},
 }
 
 

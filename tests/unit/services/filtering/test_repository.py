@@ -188,8 +188,8 @@ class TestScores:
             scores.add("job_maker", "f/2", 3, [bare])
             scores.add("job_b", "f/1", 0, [whole])
             scores.add("job_b", "f/1", 1, [])
-            found = scores.of_crop("crop_000010")
-            none = scores.of_crop("crop_source")
+            found = scores.of_crops(["crop_000010"])["crop_000010"]
+            none = scores.of_crops(["crop_source"])
 
         assert ["job_a", "job_b", "job_maker"] == [one.job_id for one in found]
         assert (1 / 3, 2 / 3, 0.1 + 0.2) == (found[1].needed_level, found[1].knn_percentile, found[1].x)
@@ -199,7 +199,7 @@ class TestScores:
             found[2].kept,
             found[2].filter,
         )
-        assert () == none
+        assert {} == none
 
     def test_decide_in_the_database_as_in_the_filter(self, filtered: SessionFactory) -> None:
         """A crop that needs exactly the level is kept, and the next larger number is not."""
@@ -210,7 +210,9 @@ class TestScores:
                 "job_maker", "f/1", 0, [score("crop_000000", level), score("crop_000001", level + 1e-16)]
             )
             scores.redecide("job_maker", level, 50.0)
-            kept = [scores.of_crop(f"crop_00000{n}")[-1].kept for n in range(2)]
+            crops = [f"crop_00000{n}" for n in range(2)]
+            found = scores.of_crops(crops)
+            kept = [found[crop][-1].kept for crop in crops]
 
         assert level + 1e-16 > level
         assert [True, False] == kept

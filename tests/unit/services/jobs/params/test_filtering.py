@@ -54,6 +54,7 @@ class TestFilterFitting:
             {"num_components": 10},
             {"max_percentile": 99.0},
             {"coordinates": "fitted"},
+            {"normal_ratio": 12.0},
         ],
     )
     def test_takes(self, fields: dict[str, Any]) -> None:
@@ -74,6 +75,7 @@ class TestFilterFitting:
             ({"num_components": 11}, "less than or equal"),
             ({"num_components": "aic"}, "'bic'"),
             ({"max_percentile": 49.9}, "greater than or equal"),
+            ({"normal_ratio": 0}, "greater than 0"),
             ({"n_neighbors": 1}, "greater than or equal"),
             ({"min_dist": float("nan")}, "finite"),
             ({"method": "isolation_forest"}, "umap"),
