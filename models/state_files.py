@@ -9,6 +9,7 @@ import pickle
 import struct
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import safetensors.torch
@@ -48,6 +49,14 @@ def read_state(content: bytes) -> dict[str, torch.Tensor]:
     return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
 
 
+def read_safetensors(content: bytes) -> dict[str, Any]:
+    """Read the tensors of a safetensors file; raises `WeightsError` for any other bytes."""
+    try:
+        return dict(safetensors.torch.load(content))
+    except SafetensorError as error:
+        raise WeightsError("This is no safetensors file.") from error
+
+
 def read_checkpoint(content: bytes) -> dict[str, Any]:
     """Read safetensors, or a checkpoint of torch with ``weights_only``: whatever dictionary it holds.
 
@@ -56,10 +65,8 @@ def read_checkpoint(content: bytes) -> dict[str, Any]:
     WeightsError
         The bytes are neither, or hold something that only code could restore.
     """
-    try:
-        return dict(safetensors.torch.load(content))
-    except SafetensorError:
-        pass  # not safetensors: perhaps a checkpoint of torch
+    with suppress(WeightsError):  # perhaps a checkpoint of torch
+        return read_safetensors(content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a strange pickle protocol, for example, is refused anyway

@@ -31,7 +31,8 @@ _FORM: dict[str, Any] = form_body(
     "file",
     many=False,
     description="safetensors, or an official checkpoint of Cellpose 1-3, BBDM or CycleGAN (read with "
-    "weights_only). Of a filter: the ZIP that its content path gives, or the filter.safetensors in it.",
+    "weights_only). Of a trained classifier or a filter: the ZIP that its content path gives. Weights of a "
+    "ResNet-18 alone are a starting point for training; a filter's filter.safetensors alone is taken too.",
 )
 
 

@@ -88,7 +88,7 @@ class AliasRequest(Body):
 
 
 class ArtifactForm(Body):
-    """The text fields of an upload of weights or of a filter."""
+    """The text fields of an upload: of weights, or of what another installation gave."""
 
     name: ArtifactName = Field(description="The artifact that gets a new version.")
     diameter_px: float | None = Field(

@@ -117,9 +117,13 @@ def from_state_dict(state: Mapping[str, torch.Tensor]) -> ResNet18:
             f"{wrong[0]!r} has shape {tuple(state[wrong[0]].shape)}, that of a ResNet-18 has "
             f"{tuple(expected[wrong[0]].shape)}."
         )
-    if any(not bool(torch.isfinite(t).all()) for t in state.values() if t.is_floating_point()):
+    # Converted first: what float32 cannot hold is not finite either.
+    given = {name: tensor.to(expected[name].dtype) for name, tensor in state.items()}
+    if any(not bool(torch.isfinite(t).all()) for t in given.values() if t.is_floating_point()):
         raise WeightsError("Some weights are not finite: the training that made them diverged.")
-    net.load_state_dict(expected | {name: tensor.to(expected[name].dtype) for name, tensor in state.items()})
+    if any(bool((t < 0).any()) for name, t in given.items() if name.endswith("running_var")):
+        raise WeightsError("Some variances are negative: no training gives such weights.")
+    net.load_state_dict(expected | given)
     return net
 
 

@@ -95,12 +95,7 @@ def unzip_members(stream: BinaryIO, limits: Limits | None = None) -> Iterator[Zi
         The archive as a whole cannot be read or holds no file; raised before the first member.
     """
     limits = limits or Limits()
-    _check_directory_size(stream, limits)
-    try:
-        archive = zipfile.ZipFile(stream)
-    except (*_MEMBER_ERRORS, NotImplementedError) as error:
-        raise ZipCorruptError("The archive's directory cannot be read. Pack the files again.") from error
-    with archive:
+    with _opened(stream, limits) as archive:
         infos = [info for info in archive.infolist() if not _is_skipped(info.filename)]
         if not infos:
             raise EmptyFileError("The archive holds no files.")
@@ -121,6 +116,26 @@ def unzip_members(stream: BinaryIO, limits: Limits | None = None) -> Iterator[Zi
                 budget -= unpacked.seek(0, os.SEEK_END)
                 unpacked.seek(0)
                 yield ZipMember(info.filename, None if refusal else unpacked, refusal)
+
+
+def member_names(stream: BinaryIO, limits: Limits | None = None) -> list[str]:
+    """Names of an archive's members as it spells them, folders included; nothing is unpacked.
+
+    Raises
+    ------
+    ZipCorruptError, ZipTooManyMembersError
+        As `unzip_members`.
+    """
+    with _opened(stream, limits or Limits()) as archive:
+        return archive.namelist()
+
+
+def _opened(stream: BinaryIO, limits: Limits) -> zipfile.ZipFile:
+    _check_directory_size(stream, limits)
+    try:
+        return zipfile.ZipFile(stream)
+    except (*_MEMBER_ERRORS, NotImplementedError) as error:
+        raise ZipCorruptError("The archive's directory cannot be read. Pack the files again.") from error
 
 
 def _refusal(  # noqa: PLR0911 - one return per reason reads as the list that it is

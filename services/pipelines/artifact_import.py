@@ -2,26 +2,26 @@
 
 An upload may be safetensors or an official checkpoint (Cellpose 1-3 for a segmenter, torchvision's
 ResNet-18 for a classifier, BBDM's or CycleGAN's for a generator); the latter is read with
-``weights_only``, so no code in it ever runs. A filter comes as the ZIP that another installation gives,
-or as its file alone. This is a job because the API process has no torch.
+``weights_only``, so no code in it ever runs. A filter or a trained classifier comes as the ZIP that another
+installation gives; a filter also as its file alone. This is a job because the API process has no torch.
 """
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping
-from importlib.metadata import version as installed_version
 from types import MappingProxyType
 from typing import Any, Final
 
-import models.classification.network as classifier_network
 import models.segmentation.network as segmenter_network
+from models.classification.classifier import ClassifierError
 from models.filtering.errors import FilterFileError
-from models.state_files import WeightsError, sha256_of
+from models.state_files import WeightsError
 from services.artifacts.service import ArtifactService
 from services.errors import InvalidInputError
 from services.jobs.context import JobContext
 from services.jobs.params.artifact_import import ArtifactImportParams
+from services.pipelines.classifier_card import classifier_card
+from services.pipelines.classifier_import import imported_classifier
 from services.pipelines.filter_card import filter_card
 from services.pipelines.filter_import import imported_filter
 from services.pipelines.generator_card import generator_card
@@ -64,7 +64,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     }
     try:
         manifest, files = CONVERTERS[kind](params, content, about)
-    except (WeightsError, FilterFileError) as error:
+    except (WeightsError, ClassifierError, FilterFileError) as error:
         raise InvalidInputError(f"{filename} cannot be used: {error}", "file") from error
     if kind in CARDS:
         files["card.md"] = CARDS[kind](manifest).encode()
@@ -97,19 +97,7 @@ def _segmenter(params: ArtifactImportParams, content: bytes, about: Mapping[str,
 
 
 def _classifier(params: ArtifactImportParams, content: bytes, about: Mapping[str, Any]) -> Converted:
-    """Convert a ResNet-18 to train from: without canvas, scale and calibration it cannot classify."""
-    net = classifier_network.from_bytes(content)
-    weights = classifier_network.to_safetensors(net)
-    manifest = {
-        "kind": "classifier",
-        "name": params.name,
-        "architecture": "resnet18",
-        "num_classes": net.fc.out_features,
-        "trained": False,
-        "weights_sha256": sha256_of(weights),
-        "libraries": {"python": platform.python_version(), "torch": installed_version("torch")},
-        **about,
-    }
+    manifest, weights = imported_classifier(params, content, about)
     return manifest, {WEIGHTS_FILE: weights}
 
 
@@ -127,7 +115,7 @@ CONVERTERS: Final[Mapping[str, Convert]] = MappingProxyType(
     }
 )
 CARDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyType(
-    {"generator": generator_card, "filter": filter_card}
+    {"classifier": classifier_card, "generator": generator_card, "filter": filter_card}
 )
 OWN_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"segmenter": ("diameter_px",), "generator": GENERATOR_FIELDS}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 MAX_GROUPS: Final = 60
 _SPLIT_NAMES: Final = MappingProxyType({"val": "validation", "left_out": "left-out groups"})
@@ -29,6 +29,15 @@ def line(text: object) -> str:
 def cell(text: object) -> str:
     """Text that stays within its cell."""
     return line(text).replace("|", "\\|")
+
+
+def uploaded_as(manifest: Mapping[str, Any], more: str) -> str:
+    """Of an import, say under which name it came and what it was called there, and `more`; else nothing."""
+    imported: Mapping[str, Any] = manifest.get("imported") or {}
+    if not imported:
+        return ""
+    name = f', which was called "{line(imported["name"])}" there' if imported.get("name") else ""
+    return f"Uploaded as `{line(imported.get('filename'))}`{name}. {more}".strip()
 
 
 def quote(text: str) -> str:

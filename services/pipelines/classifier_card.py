@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.pipelines.card_text import MAX_GROUPS, cell, line, listed, quote, split_name
+from services.pipelines.card_text import MAX_GROUPS, cell, line, listed, quote, split_name, uploaded_as
 
 FEW_ABERRATIONS = 30
 _FIGURES = (
@@ -31,7 +31,7 @@ def classifier_card(manifest: Mapping[str, Any]) -> str:
         learnt from, and ``groups``), ``held_out_groups`` by split, ``metrics`` (by split what
         `Evaluation.to_json` gives), ``seeds`` (by split what `Summary.to_json` gives), ``parents``,
         ``licence``, ``notice`` (of the data's owner), ``limits`` (further ones), ``weights_sha256``,
-        ``libraries``.
+        ``libraries``, ``imported``.
     """
     trained = bool(manifest.get("trained"))
     sections = [_head(manifest, trained=trained)]
@@ -55,11 +55,13 @@ def _head(manifest: Mapping[str, Any], *, trained: bool) -> str:
         facts.append(f"Made from: {', '.join(line(parent) for parent in manifest['parents'])}.")
     if manifest.get("weights_sha256"):
         facts.append(f"SHA-256 of the weights: `{manifest['weights_sha256']}`.")
+    claimed = "Its training and figures are told as they came; nothing was measured here." if trained else ""
     return "\n\n".join(
         part
         for part in (
             f'# Classifier "{line(manifest.get("name", "unnamed"))}"',
             what,
+            uploaded_as(manifest, claimed),
             str(manifest.get("description") or "").strip(),
             " ".join(facts),
         )
@@ -102,7 +104,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
     parts = [
         "## Data",
         f"Data set `{line(dataset.get('name'))}/{line(dataset.get('version'))}`"
-        + (f", content SHA-256 `{dataset['sha256']}`" if dataset.get("sha256") else "")
+        + (f", content SHA-256 `{line(dataset['sha256'])}`" if dataset.get("sha256") else "")
         + ". Groups (slides or subjects) lie in one split each.",
     ]
     training: Mapping[str, Any] = manifest.get("training") or {}
@@ -139,7 +141,7 @@ def _training(manifest: Mapping[str, Any]) -> str:
             parts.append(f"{title}:\n\n```json\n{json.dumps(values, indent=2, sort_keys=True)}\n```")
     libraries: Mapping[str, Any] = manifest.get("libraries") or {}
     if libraries:
-        parts.append("Libraries: " + ", ".join(f"{key} {value}" for key, value in libraries.items()) + ".")
+        parts.append(f"Libraries: {', '.join(line(f'{key} {value}') for key, value in libraries.items())}.")
     return "\n\n".join(parts) if len(parts) > 1 else ""
 
 

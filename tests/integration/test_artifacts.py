@@ -13,10 +13,12 @@ import pytest
 
 from api.wiring import Wiring
 from models.simulation.painting import Painting
+from services.artifacts.promotion import check_promotion
 from services.artifacts.service import ArtifactDamagedError, ArtifactService
 from services.artifacts.shipped import ShippedWeightsError, read_shipped, register_shipped
 from services.artifacts.types import ArtifactVersion
 from services.errors import InvalidInputError, NotFoundError
+from services.filtering.loading import open_filter
 from services.pagination import PageRequest
 from services.storage.keys import sha256_hex
 
@@ -180,6 +182,29 @@ class TestRegisterShipped:
 
         assert ("filter", "net") == (shipped.kind, shipped.name)
         assert {"filter.safetensors", "card.md", *pictures.values()} == set(shipped.files)
+
+    def test_the_filter_is_in_production_and_may_be(self, wiring: Wiring) -> None:
+        """It belongs to the shipped classifier, was measured on crops that neither had seen, and loads."""
+        register_shipped(wiring.sessions, wiring.store)
+        with wiring.readers() as session:
+            artifacts = ArtifactService(session, wiring.store)
+            version = artifacts.resolve("filter", "translocation/production")
+            classifier = artifacts.resolve("classifier", "translocation/1")
+            found = open_filter(version, artifacts)
+            card = artifacts.open_file(version, "card.md").decode()
+        check_promotion(version, "production")
+
+        assert "translocation/1" == version.ref
+        assert {"filter.safetensors", "card.md", "plot.png"} == set(version.files)
+        assert ("translocation/1", classifier.manifest["weights_sha256"]) == (
+            found.spec.classifier,
+            found.spec.classifier_sha256,
+        )
+        assert classifier.manifest["dataset"] == {
+            name: version.manifest["dataset"][name] for name in ("name", "version", "sha256")
+        }
+        assert (12.0, 0) == tuple(version.manifest["parameters"][name] for name in ("normal_ratio", "seed"))
+        assert "Advanced Digital Imaging Research" in card
 
     def test_what_needs_no_weights_is_registered_too(self, wiring: Wiring) -> None:
         """The painter is a version with a card and no weights, and in production from the start."""

@@ -16,6 +16,7 @@ import torch
 from api.wiring import Wiring
 from models.filtering.files import from_bytes, to_bytes
 from services.artifacts.service import ArtifactService
+from services.artifacts.shipped import register_shipped
 from services.jobs.params import ArtifactImportParams
 from services.jobs.types import Job
 from tests.support.datasets import new_name
@@ -130,6 +131,16 @@ class TestRoundTrip:
         assert b"<canvas" in made["map.html"] or b"<svg" in made["map.html"]
         assert made["plot.png"].startswith(b"\x89PNG")
         assert "Uploaded as `bars-1.zip`" in made["card.md"].decode()
+
+    def test_takes_the_shipped_filter(self, wiring: Wiring, client: httpx.Client) -> None:
+        """No job of an installation fitted it; what is known of it is kept, and it may be promoted."""
+        register_shipped(wiring.sessions, wiring.store)
+        content = client.get("/v1/artifacts/filter/translocation/1/content").content
+        job = uploaded(wiring, content, "translocation-1.zip")
+
+        assert "succeeded" == job.status, job.error
+        assert "Advanced Digital Imaging Research" in files_of(client, job)["card.md"].decode()
+        assert 200 == promoted(client, job.result["artifact"]).status_code
 
     def test_takes_the_file_alone(self, wiring: Wiring, client: httpx.Client, download: bytes) -> None:
         """It can be applied, but nobody knows how good it is."""

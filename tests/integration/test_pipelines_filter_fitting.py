@@ -159,6 +159,32 @@ class TestFitting:
         assert {"val": [], "test": ["E1"], "left_out": ["T2", "V1"]} == manifest["held_out_groups"]
         assert {"aberration": 0, "normal": 0} == manifest["metrics"]["rows"]["validation"]
 
+    def test_thins_normals_and_says_so(
+        self, wiring: Wiring, client: httpx.Client, dataset: str, classifier: str
+    ) -> None:
+        """Manifest, card and the job's result tell how many were drawn of how many."""
+        job = fitted(wiring, client, dataset, classifier, normal_ratio=2, seed=4, method="knn")
+        manifest, told = (
+            manifest_of(client, job),
+            "Of the 36 normal crops of the training split 24 were fitted",
+        )
+
+        assert (12, 24) == (manifest["fit"]["aberrations"], manifest["fit"]["normals"])
+        assert (2.0, 4) == (manifest["parameters"]["normal_ratio"], manifest["parameters"]["seed"])
+        assert {"aberration": 6, "normal": 18} == manifest["metrics"]["rows"]["validation"]
+        assert told in manifest["fit"]["notes"][0]
+        assert told in job.result["notes"][0]
+        assert f"{told}, at most 2 for each aberration" in files_of(client, job)["card.md"].decode()
+
+    def test_fits_every_normal_unless_told(
+        self, wiring: Wiring, client: httpx.Client, dataset: str, classifier: str
+    ) -> None:
+        """And has nothing to say of it."""
+        job = fitted(wiring, client, dataset, classifier, normal_ratio=3, method="knn")
+
+        assert 36 == manifest_of(client, job)["fit"]["normals"]
+        assert not any("were fitted" in note for note in job.result["notes"])
+
     def test_tells_what_the_classifier_had_seen(
         self, wiring: Wiring, client: httpx.Client, dataset: str, classifier: str
     ) -> None:

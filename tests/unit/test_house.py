@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "client", "models", "services", "workers")
 FOLDERS = {*PACKAGES, "benchmarks", "docs", "samples", "tests"}
 MAX_LINES = 400
-MAX_WEIGHTS_BYTES = 40 * 1024**2  # a segmenter of 7 MB; a ResNet-18 of 22 and a bridge of 6 in half precision
+MAX_WEIGHTS_BYTES = 40 * 1024**2  # in MB: a segmenter 7, a filter 6; halved: ResNet-18 22, a bridge 6
 # Put together here, so that this file does not contain what it looks for.
 UNFINISHED = re.compile(
     "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3, "raise NotImplemented" + "Error", "pragma: no " + "cover"))

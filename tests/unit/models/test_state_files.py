@@ -7,7 +7,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from models.state_files import WeightsError, read_checkpoint, read_metadata, read_state
+from models.state_files import WeightsError, read_checkpoint, read_metadata, read_safetensors, read_state
 
 STATE = {"layer.weight": torch.arange(6.0).reshape(2, 3)}
 
@@ -59,6 +59,16 @@ class TestReadCheckpoint:
         assert {"model", "ema", "step"} == set(
             read_checkpoint(saved({"model": STATE, "ema": STATE, "step": 4}))
         )
+
+
+class TestReadSafetensors:
+    def test_takes_nothing_else(self) -> None:
+        """A checkpoint of the same tensors is refused."""
+        found = read_safetensors(safetensors.torch.save(STATE))
+
+        assert torch.equal(STATE["layer.weight"], found["layer.weight"])
+        with pytest.raises(WeightsError, match="no safetensors"):
+            read_safetensors(saved(STATE))
 
 
 class TestReadMetadata:

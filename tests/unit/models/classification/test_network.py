@@ -92,17 +92,21 @@ class TestBytes:
 
 class TestStateDict:
     def test_a_missing_tensor_is_named(self, net: network.ResNet18) -> None:
-        """So is one of a deeper network, one of another shape, and one that is not finite."""
+        """So is one of a deeper network or another shape; numbers that are none are told too."""
         state = net.state_dict()
         missing = {k: v for k, v in state.items() if k != "layer3.0.conv1.weight"}
         deeper = state | {"layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}
         wider = state | {"layer1.0.conv1.weight": torch.zeros(64, 64, 1, 1)}
         diverged = state | {"fc.bias": torch.tensor([0.0, float("nan")])}
+        too_large = state | {"fc.bias": torch.tensor([0.0, 1e300], dtype=torch.float64)}
+        impossible = state | {"bn1.running_var": torch.full((64,), -1.0)}
         for wrong, message in (
             (missing, "layer3.0.conv1.weight"),
             (deeper, "layer1.2.conv1.weight"),
             (wider, r"\(64, 64, 1, 1\)"),
             (diverged, "not finite"),
+            (too_large, "not finite"),
+            (impossible, "negative"),
             ({}, "fc.weight"),
         ):
             with pytest.raises(WeightsError, match=message):

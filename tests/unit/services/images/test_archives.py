@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.images.archives import unzip_members
-from services.images.errors import UploadRejectedError
+from services.images.archives import member_names, unzip_members
+from services.images.errors import UploadRejectedError, ZipTooManyMembersError
 from services.images.limits import Limits
 
 Entry = str | zipfile.ZipInfo
@@ -190,6 +190,22 @@ class TestUnzipMembers:
             damaged[int(place * len(damaged))] = value
 
         with contextlib.suppress(UploadRejectedError):
+            member_names(io.BytesIO(damaged))
             members = outcome(bytes(damaged))
 
             assert sum(len(found) for found in members.values() if isinstance(found, bytes)) < 10_000
+
+
+class TestMemberNames:
+    def test_are_told_as_they_are(self) -> None:
+        """Unsafe ones too: nothing is unpacked."""
+        names = ["../a.tif", "s/", "s/b.tif"]
+
+        assert names == member_names(io.BytesIO(packed(*((name, b"") for name in names))))
+
+    def test_too_many_are_not_listed(self) -> None:
+        """The bounds are those of unpacking."""
+        data = packed(*((f"{n}", b"") for n in range(400)))
+
+        with pytest.raises(ZipTooManyMembersError):
+            member_names(io.BytesIO(data), Limits(max_zip_members=399))

@@ -134,6 +134,18 @@ class TestTrainedClassifier:
         assert "## Data" not in card
 
 
+class TestImported:
+    def test_says_where_it_comes_from(self) -> None:
+        """Nobody here measured it, whatever its name or its libraries are called."""
+        card = classifier_card(
+            manifest(imported={"filename": "a.zip", "name": "b\n# c"}, libraries={"torch": "2\n# d"})
+        )
+
+        assert 'Uploaded as `a.zip`, which was called "b # c" there.' in card
+        assert "nothing was measured here" in card
+        assert "\n# d" not in card
+
+
 class TestStartingPoint:
     def test_says_that_it_cannot_classify(self) -> None:
         """Uploaded weights have no figures and are used for training."""

@@ -85,6 +85,32 @@ class TestChooseItems:
         assert (["crop-9"], []) == ([one.crop_id for one in chosen.train], list(chosen.val))
         assert ["train-slide", "val-slide"] == chosen.held_out_groups["left_out"]
 
+    def test_thins_the_normals_of_training(self) -> None:
+        """All aberrations stay, in the data set's order, and validation is not touched."""
+        many = [*items(), *(item(10 + index) for index in range(9)), item(20, "val")]
+        chosen = choose_items(many, (), normal_ratio=3.0)
+        classes = [one.item_class for one in chosen.train]
+        positions = [one.position for one in chosen.train]
+
+        assert (1, 3, 7) == (classes.count("aberration"), classes.count("normal"), chosen.normals_left_out)
+        assert sorted(positions) == positions
+        assert 3 == len(chosen.val)
+
+    def test_draws_by_the_seed(self) -> None:
+        """The same seed draws the same normals, another one others."""
+        many = [*items(), *(item(10 + index) for index in range(40))]
+        first, again, other = (choose_items(many, (), 5.0, seed).train for seed in (1, 1, 2))
+
+        assert first == again
+        assert first != other
+
+    @pytest.mark.parametrize("normal_ratio", [None, 1000.0])
+    def test_takes_all_normals_where_there_are_no_more(self, normal_ratio: float | None) -> None:
+        """And says that none was left out."""
+        chosen = choose_items(items(), (), normal_ratio)
+
+        assert (2, 0) == (len(chosen.train), chosen.normals_left_out)
+
     def test_refuses_an_unknown_group(self) -> None:
         """A typing error must not pass for a group that was left out."""
         with pytest.raises(InvalidInputError, match="no group 'tran-slide'"):
