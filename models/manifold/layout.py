@@ -25,6 +25,7 @@ _NEAR = _F(0.001)  # keeps the push finite where two points meet
 _X, _Y, _OTHER_X, _OTHER_Y, _MOVES = (LANES * part for part in range(5))
 _PARTS = 5
 _STATES = 3
+_STRETCH = 8
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
@@ -60,6 +61,8 @@ def settle(  # noqa: C901, PLR0917 - the compiler wants places, and everything i
     out : (L, 2) float32
     """
     count, k = neighbours.shape
+    # A few rows need not take as long as many.
+    across = min(LANES, -(-count // _STRETCH) * _STRETCH)
     lanes = np.zeros(_PARTS * LANES, np.float32)
     states = np.zeros(_STATES * LANES, np.int64)
     indices = np.zeros(LANES, np.int32)
@@ -70,7 +73,7 @@ def settle(  # noqa: C901, PLR0917 - the compiler wants places, and everything i
     pushes = np.zeros(LANES, np.int64)
     _begin(starts, weights, rng_state, num_epochs, lanes, states, every)
     for j in range(k):
-        for lane in range(LANES):
+        for lane in range(count):
             due[j, lane] = every[j, lane]
             negatives_due[j, lane] = every[j, lane] / negative_samples
     pull, power = _F(-2.0 * a * b), _F(b)
@@ -88,7 +91,7 @@ def settle(  # noqa: C901, PLR0917 - the compiler wants places, and everything i
             for lane in range(count):
                 lanes[_OTHER_X + lane] = points[neighbours[lane, j], 0]
                 lanes[_OTHER_Y + lane] = points[neighbours[lane, j], 1]
-            _pull(lanes, pull, power, width, step)
+            _pull(lanes, across, pull, power, width, step)
             most = 0
             for lane in range(count):
                 pushes[lane] = 0
@@ -99,9 +102,9 @@ def settle(  # noqa: C901, PLR0917 - the compiler wants places, and everything i
                     negatives_due[j, lane] += pushes[lane] * interval
                     most = max(most, pushes[lane])
             for n in range(most):
-                _draw(states, pushes, n, size, indices)
-                _look_up(points, indices, pushes, n, lanes)
-                _push(lanes, push, power, width, step)
+                _draw(states, across, pushes, n, size, indices)
+                _look_up(points, indices, across, pushes, n, lanes)
+                _push(lanes, across, push, power, width, step)
     for lane in range(count):
         out[lane, 0] = lanes[_X + lane]
         out[lane, 1] = lanes[_Y + lane]
@@ -136,11 +139,16 @@ def _begin(  # noqa: PLR0917 - the compiler wants places
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _pull(
-    lanes: NDArray[np.float32], pull: np.float32, power: np.float32, width: np.float32, step: np.float32
+def _pull(  # noqa: PLR0917 - the compiler wants places
+    lanes: NDArray[np.float32],
+    across: int,
+    pull: np.float32,
+    power: np.float32,
+    width: np.float32,
+    step: np.float32,
 ) -> None:
     """Move every lane that takes part towards its neighbour."""
-    for lane in range(LANES):
+    for lane in range(across):
         dx = lanes[_X + lane] - lanes[_OTHER_X + lane]
         dy = lanes[_Y + lane] - lanes[_OTHER_Y + lane]
         squared = dx * dx + dy * dy
@@ -153,11 +161,16 @@ def _pull(
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _push(
-    lanes: NDArray[np.float32], push: np.float32, power: np.float32, width: np.float32, step: np.float32
+def _push(  # noqa: PLR0917 - the compiler wants places
+    lanes: NDArray[np.float32],
+    across: int,
+    push: np.float32,
+    power: np.float32,
+    width: np.float32,
+    step: np.float32,
 ) -> None:
     """Move every lane that takes part away from the point that was drawn for it."""
-    for lane in range(LANES):
+    for lane in range(across):
         dx = lanes[_X + lane] - lanes[_OTHER_X + lane]
         dy = lanes[_Y + lane] - lanes[_OTHER_Y + lane]
         squared = dx * dx + dy * dy
@@ -169,11 +182,16 @@ def _push(
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _draw(
-    states: NDArray[np.int64], pushes: NDArray[np.int64], n: int, size: np.float64, indices: NDArray[np.int32]
+def _draw(  # noqa: PLR0917 - the compiler wants places
+    states: NDArray[np.int64],
+    across: int,
+    pushes: NDArray[np.int64],
+    n: int,
+    size: np.float64,
+    indices: NDArray[np.int32],
 ) -> None:
     """Draw a point for every lane that is pushed an n-th time; the others neither move nor draw."""
-    for lane in range(LANES):
+    for lane in range(across):
         drawn = pushes[lane] > n
         s0, s1, s2 = states[lane], states[LANES + lane], states[2 * LANES + lane]
         t0 = (((s0 & 4294967294) << 12) & 0xFFFFFFFF) ^ ((((s0 << 13) & 0xFFFFFFFF) ^ s0) >> 19)
@@ -182,23 +200,24 @@ def _draw(
         states[lane] = t0 if drawn else s0
         states[LANES + lane] = t1 if drawn else s1
         states[2 * LANES + lane] = t2 if drawn else s2
-    for lane in range(LANES):
+    for lane in range(across):
         number = np.float64(np.int32(states[lane] ^ states[LANES + lane] ^ states[2 * LANES + lane]))
         # The remainder, never negative; the quotient of 32-bit numbers rounds to the right side.
         indices[lane] = np.int32(number - np.floor(number / size) * size)
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _look_up(
+def _look_up(  # noqa: PLR0917 - the compiler wants places
     points: NDArray[np.float32],
     indices: NDArray[np.int32],
+    across: int,
     pushes: NDArray[np.int64],
     n: int,
     lanes: NDArray[np.float32],
 ) -> None:
-    for lane in range(LANES):
+    for lane in range(across):
         index = np.uint32(indices[lane])
         lanes[_OTHER_X + lane] = points[index, 0]
         lanes[_OTHER_Y + lane] = points[index, 1]
-    for lane in range(LANES):
+    for lane in range(across):
         lanes[_MOVES + lane] = _F(1.0) if pushes[lane] > n else _F(0.0)

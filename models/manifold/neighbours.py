@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from models.manifold.rowwise import affine
 
 BLOCK_ROWS: Final = 64
-# Fewer rows are compared with everything: finding the main directions first would take longer.
-_FEW: Final = 16
+# So many rows are compared with everything: finding the main directions for them would take longer.
+_FEW: Final = 64
 _DIRECTIONS: Final = 33
 _AT_ONCE: Final = 4  # divides the directions, the rest's length and both squared lengths
 # Of the squared lengths of both rows: a hundred times what sums of 36 products in 32 bits can be off.
@@ -50,6 +50,7 @@ class NeighbourSearch:
 
     def __init__(self, points: NDArray[np.float32]) -> None:
         self._points = np.ascontiguousarray(points, np.float32)
+        self._seen = 0
 
     def nearest(
         self,
@@ -82,8 +83,12 @@ class NeighbourSearch:
         left_out = np.full(len(rows), -1, np.int64) if excluded is None else np.asarray(excluded, np.int64)
         indices = np.full((len(rows), k), len(self._points), np.int32)
         squared = np.full((len(rows), k), np.inf)
-        if len(rows) <= _FEW:
-            _look_at_all(rows, self._points, left_out, indices, squared)
+        self._seen += len(rows)
+        if self._seen <= _FEW:
+            for row in range(len(rows)):
+                check()
+                one = slice(row, row + 1)
+                _look_at_all(rows[one], self._points, left_out[one], indices[one], squared[one])
             return indices, np.sqrt(squared)
         placed = self._along.place(rows)
         # Rows that follow each other look at the same stretch.

@@ -195,7 +195,7 @@ class TestDraw:
         indices = np.zeros(LANES, np.int32)
 
         for n in range(5):
-            _draw(states, pushes, n, np.float64(size), indices)
+            _draw(states, LANES, pushes, n, np.float64(size), indices)
             for lane in np.flatnonzero(pushes > n):
                 assert tau_rand_int(own[lane]) % size == indices[lane]
         assert (own == states.reshape(3, LANES).T).all()
