@@ -28,7 +28,8 @@ def fit_manifold(
     ----------
     embeddings : (N, D) float32
     seed
-        The same one gives the same map on the same machine; it makes umap-learn use one thread.
+        The same one gives the same map on the same machine with the same number of threads of BLAS; it makes
+        umap-learn itself use one thread.
     start : (N, 2) float32
         Where the rows begin, so that the new map lies as an earlier one; by default a spectral embedding.
 
