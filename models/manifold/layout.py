@@ -155,9 +155,7 @@ def _pull(  # noqa: PLR0917 - the compiler wants places
         powered = exp2(power * log2(squared))
         strength = pull * powered / (squared * (width * powered + _F(1.0)))
         strength = strength if squared > _F(0.0) else _F(0.0)
-        moves = lanes[_MOVES + lane] * step
-        lanes[_X + lane] += min(max(strength * dx, -_CLIP), _CLIP) * moves
-        lanes[_Y + lane] += min(max(strength * dy, -_CLIP), _CLIP) * moves
+        _move(lanes, lane, strength * dx, strength * dy, step)
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
@@ -176,9 +174,17 @@ def _push(  # noqa: PLR0917 - the compiler wants places
         squared = dx * dx + dy * dy
         powered = exp2(power * log2(squared))
         strength = push / ((_NEAR + squared) * (width * powered + _F(1.0)))
-        moves = lanes[_MOVES + lane] * step
-        lanes[_X + lane] += min(max(strength * dx, -_CLIP), _CLIP) * moves
-        lanes[_Y + lane] += min(max(strength * dy, -_CLIP), _CLIP) * moves
+        _move(lanes, lane, strength * dx, strength * dy, step)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def _move(
+    lanes: NDArray[np.float32], lane: int, along_x: np.float32, along_y: np.float32, step: np.float32
+) -> None:
+    """Move a lane that takes part, no farther than umap-learn does at once."""
+    moves = lanes[_MOVES + lane] * step
+    lanes[_X + lane] += min(max(along_x, -_CLIP), _CLIP) * moves
+    lanes[_Y + lane] += min(max(along_y, -_CLIP), _CLIP) * moves
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
