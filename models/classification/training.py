@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score
 from torch.nn import functional
 
 from models.classification import network
-from models.classification.augmentation import Augmentation, EpochDraws, augment
+from models.classification.augmentation import Augmentation, Draws, EpochDraws, augment
 from models.classification.classifier import Classifier, ClassifierSpec
 from models.classification.training_set import LabelledCanvases, class_weights
 from models.precision import autocast_dtype
@@ -45,7 +45,11 @@ class TrainingConfig:
     class_weights
         Weigh the loss of a class by its inverse frequency.
     over_sampling
-        Draw both classes equally often, with repetition; an epoch keeps its length.
+        Draw both classes equally often, with repetition; an epoch keeps its length. A crop that is drawn
+        several times in an epoch is varied anew each time.
+    epoch_steps
+        Batches of an epoch, which then is no pass over the crops: passes follow each other without a
+        break, and trainings on sets of different size are equally long. None: an epoch is a pass.
     patience_epochs
         Stop when validation average precision has not risen for so many epochs, and keep the best
         epoch. None: all epochs are run, and the last one counts.
@@ -59,6 +63,7 @@ class TrainingConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     class_weights: bool = False
     over_sampling: bool = False
+    epoch_steps: int | None = None
     patience_epochs: int | None = None
     seed: int = 0
     precision: str = "auto"
@@ -75,6 +80,14 @@ class EpochRecord:
     val_loss: float | None
     val_f1: float | None
     val_average_precision: float | None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows of a batch, and the numbers of their draws within the epoch: (B,) int64 each."""
+
+    rows: NDArray[np.int64]
+    drawn: NDArray[np.int64]
 
 
 class ClassifierTrainer:
@@ -147,13 +160,15 @@ class ClassifierTrainer:
         """Train one epoch and validate; `check` is called before every batch."""
         self.net.train()
         total, count = 0.0, 0
-        draws = EpochDraws(len(self._train), self.config.seed, self.epoch)
         batches = list(self._batches())
-        for index, rows in enumerate(batches):
+        num_draws = max(len(self._train), sum(len(batch.rows) for batch in batches))
+        draws = EpochDraws(num_draws, self.config.seed, self.epoch)
+        for index, batch in enumerate(batches):
             check()
             for group in self._optimiser.param_groups:
                 group["lr"] = self._learning_rate(self.epoch + index / len(batches))
-            loss = self._step(rows, draws)
+            rows = batch.rows
+            loss = self._step(rows, draws.of(batch.drawn))
             total, count = total + loss * len(rows), count + len(rows)
         record = self._validated(total / count)
         self.history.append(record)
@@ -206,27 +221,49 @@ class ClassifierTrainer:
             return self.config.learning_rate
         return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * epochs_done / self.config.epochs))
 
-    def _batches(self) -> Iterator[NDArray[np.int64]]:
-        """Rows of the training set, in batches of at least two."""
-        rng = np.random.default_rng([_ORDER_STREAM, self.config.seed, self.epoch])
-        labels = self._train.labels
-        if self.config.over_sampling:
-            halves = [
-                rng.choice(np.nonzero(labels == label)[0], (len(labels) + label) // 2, replace=True)
-                for label in range(network.NUM_CLASSES)
-            ]
-            order = rng.permutation(np.concatenate(halves))
-        else:
-            order = rng.permutation(len(labels))
-        starts = list(range(0, len(order), self.config.batch_size))
+    def _batches(self) -> Iterator[_Batch]:
+        """Rows of the training set, in batches of at least two, and which draws vary them."""
+        config = self.config
+        order = self._over_sampled() if config.over_sampling else self._passes()
+        once = not config.over_sampling and config.epoch_steps is None
+        starts = list(range(0, len(order), config.batch_size))
         if len(starts) > 1 and len(order) - starts[-1] < _MIN_BATCH:
             starts.pop()  # the last crop joins the batch before it
         for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
-            yield order[start:stop]
+            rows = order[start:stop]
+            # Where a crop may come twice, its place in the epoch says how it is varied, not the crop.
+            yield _Batch(rows, rows if once else np.arange(start, stop))
 
-    def _step(self, rows: NDArray[np.int64], draws: EpochDraws) -> float:
+    def _over_sampled(self) -> NDArray[np.int64]:
+        """An epoch's rows, half of them of either class."""
+        labels, length = self._train.labels, self._epoch_length
+        rng = np.random.default_rng([_ORDER_STREAM, self.config.seed, self.epoch])
+        halves = [
+            rng.choice(np.nonzero(labels == label)[0], (length + label) // 2, replace=True)
+            for label in range(network.NUM_CLASSES)
+        ]
+        return rng.permutation(np.concatenate(halves))
+
+    def _passes(self) -> NDArray[np.int64]:
+        """An epoch's rows out of one random order of the training set after another."""
+        size, length = len(self._train), self._epoch_length
+        first = self.epoch * length
+        numbers = range(first // size, (first + length - 1) // size + 1)
+        orders = [
+            np.random.default_rng([_ORDER_STREAM, self.config.seed, number]).permutation(size)
+            for number in numbers
+        ]
+        start = first - numbers[0] * size
+        return np.concatenate(orders)[start : start + length]
+
+    @property
+    def _epoch_length(self) -> int:
+        steps = self.config.epoch_steps
+        return len(self._train) if steps is None else steps * self.config.batch_size
+
+    def _step(self, rows: NDArray[np.int64], draws: Draws) -> float:
         canvases = torch.from_numpy(self._train.canvases[rows]).to(torch.float32) / 255.0
-        images = augment(canvases, self.config.augmentation, draws.of(rows))
+        images = augment(canvases, self.config.augmentation, draws)
         images = ((images - self._mean) / self._std).to(self.device, memory_format=self._layout)
         labels = torch.from_numpy(self._train.labels[rows]).to(self.device)
         enabled = self._autocast_dtype is not None
