@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from benchmarks.classification.arms import ARMS, STEPS
 from models.classification.calibration import Calibration, calibrate
 from models.classification.evaluation import Evaluation, evaluate
+from models.classification.ratios import kept_at_ratio
 
 Level = Literal["crops", "chromosomes"]
 UNITS: dict[Level, str] = {"crops": "crop", "chromosomes": "chromosome"}
 KNOWN = "known"
 FIGURES = ("precision", "recall", "f1", "average_precision")
 DRAWS = 10  # of the normals that are kept for a given ratio
-_STREAM = 0x7AB
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,4 @@ def _values(evaluation: Evaluation, level: Level) -> dict[str, float]:
 
 
 def _thinned(part: Part, normal_ratio: int, draw: int) -> Part:
-    """Every aberration, and whole normal chromosomes up to the ratio, counted in crops."""
-    wanted = normal_ratio * int(part.labels.sum())
-    normals = np.flatnonzero(part.labels == 0)
-    names, chromosome = np.unique(part.chromosomes[normals], return_inverse=True)
-    order = np.random.default_rng([_STREAM, draw]).permutation(len(names))
-    so_far = np.cumsum(np.bincount(chromosome, minlength=len(names))[order])
-    kept = np.isin(chromosome, order[so_far <= wanted])
-    return part.of(np.sort(np.concatenate([normals[kept], np.flatnonzero(part.labels == 1)])))
+    return part.of(np.flatnonzero(kept_at_ratio(part.labels, part.chromosomes, normal_ratio, draw)))

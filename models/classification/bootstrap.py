@@ -13,15 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from models.classification.metrics import NAN, Floats, Scored
+from models.classification.ranking import RESAMPLED_METRICS, RankingTables
 
 MIN_GROUPS = 3
 QUANTILES = (0.025, 0.975)
 _RESAMPLES_AT_ONCE = 100  # keeps the tables of a step within the processor's caches
-
-RESAMPLED_METRICS = ("precision", "recall", "f1", "average_precision", "roc_auc")
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def intervals(scored: Scored, threshold: float, seed: int, num_resamples: int) -
         0 leaves every interval undefined.
     """
     values = resampled_metrics(scored, threshold, seed, num_resamples)
-    return {name: _interval(values[name]) for name in RESAMPLED_METRICS}
+    return {name: interval_of(values[name]) for name in RESAMPLED_METRICS}
 
 
 def resampled_metrics(
@@ -85,102 +83,58 @@ def resampled_metrics(
     """Each metric in each resample, (num_resamples,) float64 with NaN where it is undefined."""
     columns: dict[str, list[Floats]] = {name: [] for name in RESAMPLED_METRICS}
     if num_resamples and len(scored.labels):
-        clusters, strata = _clusters(scored)
-        tables = _Tables.of(scored, clusters, threshold)
+        draws = Draws.of(scored, resampling_of(scored))
+        tables = RankingTables.of(scored, draws.clusters, threshold)
         rng = np.random.default_rng(seed)
         for start in range(0, num_resamples, _RESAMPLES_AT_ONCE):
-            draws = _draw(rng, strata, min(_RESAMPLES_AT_ONCE, num_resamples - start))
-            for name, part in tables.metrics(draws).items():
+            weights = draws.weights(rng, min(_RESAMPLES_AT_ONCE, num_resamples - start))
+            for name, part in tables.metrics(weights).items():
                 columns[name].append(part)
     return {name: np.concatenate([np.zeros(0), *parts]) for name, parts in columns.items()}
 
 
 @dataclass(frozen=True)
-class _Tables:
-    """Counts by cluster, so that a resample is a weighted sum of rows.
+class Draws:
+    """How often each cluster is taken in each of many resamples.
+
+    Two classifiers that scored the same crops are compared on the same draws.
 
     Attributes
     ----------
-    total, positive : (clusters, segments) sparse float64
-        Crops and aberrations by segment of the ranking, best score first. A segment is a block of
-        equal scores with an aberration in it, or a run without any: the curves bend only there.
-    verdicts : (clusters, 3) float64
-        True positives, false positives, false negatives.
+    clusters : (N,) int64
+        The cluster of every crop: its group, or its chromosome.
+    strata
+        Clusters that are drawn among each other, as (K,) int64 each.
+    unit
+        What is drawn, in words.
     """
 
-    total: sparse.csr_array
-    positive: sparse.csr_array
-    verdicts: Floats
+    clusters: NDArray[np.int64]
+    strata: tuple[NDArray[np.int64], ...]
+    unit: str
 
     @classmethod
-    def of(cls, scored: Scored, clusters: NDArray[np.int64], threshold: float) -> _Tables:
-        order = np.argsort(-scored.log_odds, kind="stable")
-        labels, rows = scored.labels[order], clusters[order]
-        segments = _segments(scored.log_odds[order], labels)
-        shape = (int(clusters.max()) + 1, int(segments[-1]) + 1)
-        flagged = scored.probabilities[order] >= threshold
-        kinds = (flagged & (labels == 1), flagged & (labels == 0), ~flagged & (labels == 1))
-        return cls(
-            sparse.csr_array((np.ones(len(rows)), (rows, segments)), shape),
-            sparse.csr_array((labels.astype(np.float64), (rows, segments)), shape),
-            np.stack([np.bincount(rows, weights=kind, minlength=shape[0]) for kind in kinds], axis=1),
-        )
+    def of(cls, scored: Scored, resampling: Resampling) -> Draws:
+        """Take groups for clusters, or chromosomes within each group where groups are too few."""
+        if not resampling.few_groups:
+            names, clusters = np.unique(scored.groups, return_inverse=True)
+            return cls(clusters, (np.arange(len(names)),), resampling.unit)
+        _, clusters = np.unique(scored.chromosomes, return_inverse=True)
+        strata = [np.unique(clusters[scored.groups == group]) for group in np.unique(scored.groups)]
+        return cls(clusters, tuple(strata), resampling.unit)
 
-    def metrics(self, draws: Floats) -> dict[str, Floats]:
-        """Metrics of each resample from (B, clusters) draws, how often each cluster was taken."""
-        found, invented, missed = (draws @ self.verdicts).T
-        aberrations = found + missed
-        flagged = found + invented
-        total, positive = draws @ self.total, draws @ self.positive
-        so_far, hits = np.cumsum(total, axis=1), np.cumsum(positive, axis=1)
-        normals = so_far[:, -1] - aberrations
-        negative = total - positive
-        ahead = np.cumsum(negative, axis=1) - negative / 2.0  # normals that score higher, ties half
-        precision = np.where(flagged > 0, _ratio(found, flagged), np.where(aberrations > 0, 0.0, NAN))
-        return {
-            "precision": precision,
-            "recall": _ratio(found, aberrations),
-            "f1": np.where(aberrations > 0, _ratio(2 * found, 2 * found + invented + missed), NAN),
-            "average_precision": _ratio((positive * hits / np.maximum(so_far, 1.0)).sum(axis=1), aberrations),
-            "roc_auc": 1.0 - _ratio((positive * ahead).sum(axis=1), aberrations * normals),
-        }
+    def weights(self, rng: np.random.Generator, count: int) -> Floats:
+        """Draw with replacement within each stratum: (count, clusters) float64, counts of each."""
+        drawn = np.zeros((count, sum(map(len, self.strata))))
+        for members in self.strata:
+            size = len(members)
+            picks = rng.integers(size, size=(count, size)) + size * np.arange(count)[:, None]
+            drawn[:, members] = np.bincount(picks.ravel(), minlength=count * size).reshape(count, size)
+        return drawn
 
 
-def _segments(descending: Floats, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the segments (see `_Tables`) of a ranking, (N,) ascending from 0."""
-    tie = np.cumsum(np.append(0, np.diff(descending) != 0))
-    positive = np.bincount(tie, weights=labels)[tie] > 0
-    starts = np.append(False, (np.diff(tie) != 0) & (positive[1:] | positive[:-1]))
-    segments: NDArray[np.int64] = np.cumsum(starts)
-    return segments
-
-
-def _clusters(scored: Scored) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Return the cluster of every row, and the clusters among which each stratum draws."""
-    if not resampling_of(scored).few_groups:
-        names, clusters = np.unique(scored.groups, return_inverse=True)
-        return clusters, [np.arange(len(names))]
-    _, clusters = np.unique(scored.chromosomes, return_inverse=True)
-    strata = [np.unique(clusters[scored.groups == group]) for group in np.unique(scored.groups)]
-    return clusters, strata
-
-
-def _draw(rng: np.random.Generator, strata: list[NDArray[np.int64]], count: int) -> Floats:
-    """How often each cluster is taken, (count, clusters) float64."""
-    draws = np.zeros((count, sum(map(len, strata))))
-    for members in strata:
-        size = len(members)
-        picks = rng.integers(size, size=(count, size)) + size * np.arange(count)[:, None]
-        draws[:, members] = np.bincount(picks.ravel(), minlength=count * size).reshape(count, size)
-    return draws
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """Divide; NaN where there is nothing to divide by."""
-    return np.divide(above, below, out=np.full(below.shape, NAN), where=below > 0)
-
-
-def _interval(values: Floats) -> Interval:
+def interval_of(values: Floats) -> Interval:
+    """The middle 95 % of what is defined among resampled values, (B,) float64."""
     defined = values[np.isfinite(values)]
     if len(defined) == 0:
         return Interval()

@@ -140,7 +140,7 @@ def fit_temperature(
     return Chosen(temperature)
 
 
-def choose_threshold(labels: Labels, probabilities: Floats) -> Chosen:
+def choose_threshold(labels: Labels, probabilities: Floats, normal_weight: float = 1.0) -> Chosen:
     """Least probability to call an aberration: the one of highest F1.
 
     Of equally good ones the lowest is taken, which has the higher recall: a missed translocation
@@ -151,6 +151,8 @@ def choose_threshold(labels: Labels, probabilities: Floats) -> Chosen:
     ----------
     labels : (N,) 0 or 1
     probabilities : (N,) float64
+    normal_weight
+        What a false alarm counts: less than 1 for a ratio with fewer normal crops than there are here.
 
     Raises
     ------
@@ -164,7 +166,8 @@ def choose_threshold(labels: Labels, probabilities: Floats) -> Chosen:
     descending = probabilities[order]
     last_of_tie = np.append(np.flatnonzero(np.diff(descending)), len(descending) - 1)
     found = np.cumsum(truth[order])[last_of_tie]
-    f1 = 2 * found / (last_of_tie + 1 + truth.sum())  # 2 TP / (flagged + aberrations)
+    invented = normal_weight * (last_of_tie + 1 - found)
+    f1 = 2 * found / (found + invented + truth.sum())  # 2 TP / (flagged + aberrations)
     best = int(np.flatnonzero(f1 == f1.max())[-1])
     lowest = float(descending[last_of_tie[best]])
     following = float(descending[last_of_tie[best] + 1]) if best + 1 < len(last_of_tie) else 0.0

@@ -149,7 +149,7 @@ def evaluate(
     ValueError
         If lengths or shapes differ, a logit is not finite, or a label is something else.
     """
-    crops = _scored(log_odds(logits, temperature), labels, groups, chromosomes)
+    crops = scored_of(log_odds(logits, temperature), labels, groups, chromosomes)
     whole = per_chromosome(crops, pooling)
     # Without the temperature; scaling and averaging commute, and so do scaling and the maximum.
     levels = [
@@ -167,20 +167,34 @@ def evaluate(
     )
 
 
-def summarise(evaluations: Sequence[Evaluation]) -> Summary:
-    """Mean and standard deviation over seeds, metric by metric."""
-    return Summary(
-        {name: _spread(one.crops.values[name] for one in evaluations) for name in METRICS},
-        {name: _spread(one.chromosomes.values[name] for one in evaluations) for name in METRICS},
-    )
+def spread_of(values: Iterable[float]) -> Spread:
+    """Mean and standard deviation of what is defined."""
+    defined = [value for value in values if math.isfinite(value)]
+    mean = float(np.mean(defined)) if defined else NAN
+    std = float(np.std(defined, ddof=1)) if len(defined) > 1 else NAN
+    return Spread(mean, std, len(defined))
 
 
-def _scored(
+def scored_of(
     odds: Floats,
     labels: NDArray[np.integer[Any]] | Sequence[int],
     groups: Sequence[str],
     chromosomes: Sequence[str],
 ) -> Scored:
+    """Number the groups and chromosomes of scored crops.
+
+    Parameters
+    ----------
+    odds : (N,) float64
+        Log-odds of an aberration, after the temperature.
+    labels, groups, chromosomes
+        As `evaluate`.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or a label is neither 0 nor 1.
+    """
     if not len(odds) == len(groups) == len(chromosomes):
         raise ValueError(
             f"{len(odds)} scores, {len(groups)} groups and {len(chromosomes)} chromosomes: one each."
@@ -192,6 +206,14 @@ def _scored(
         group_of.astype(np.int64),
         _numbered(zip(group_of.tolist(), chromosomes, strict=True)),
         tuple(str(name) for name in names),
+    )
+
+
+def summarise(evaluations: Sequence[Evaluation]) -> Summary:
+    """Mean and standard deviation over seeds, metric by metric."""
+    return Summary(
+        {name: spread_of(one.crops.values[name] for one in evaluations) for name in METRICS},
+        {name: spread_of(one.chromosomes.values[name] for one in evaluations) for name in METRICS},
     )
 
 
@@ -218,10 +240,3 @@ def _numbered(keys: Iterable[Hashable]) -> NDArray[np.int64]:
     """Number equal keys alike, in order of first appearance."""
     numbers: dict[Hashable, int] = {}
     return np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64)
-
-
-def _spread(values: Iterable[float]) -> Spread:
-    defined = [value for value in values if math.isfinite(value)]
-    mean = float(np.mean(defined)) if defined else NAN
-    std = float(np.std(defined, ddof=1)) if len(defined) > 1 else NAN
-    return Spread(mean, std, len(defined))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.classification.bootstrap import RESAMPLED_METRICS, Interval, intervals
+from models.classification.bootstrap import Interval, intervals
 from models.classification.metrics import (
     Confusion,
     Curve,
@@ -24,6 +24,7 @@ from models.classification.metrics import (
     roc_auc,
     roc_curve,
 )
+from models.classification.ranking import RESAMPLED_METRICS
 
 METRICS = (*RESAMPLED_METRICS, "brier", "ece_before", "ece_after")
 

@@ -4,15 +4,10 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from models.classification import bootstrap
-from models.classification.bootstrap import Interval, intervals, resampled_metrics, resampling_of
+from models.classification.bootstrap import Draws, Interval, intervals, resampled_metrics, resampling_of
 from models.classification.metrics import Scored
-
-ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(-6, 6), st.integers(0, 4)), min_size=1, max_size=40)
 
 
 def made(count: int, groups: int, seed: int = 0) -> Scored:
@@ -22,35 +17,6 @@ def made(count: int, groups: int, seed: int = 0) -> Scored:
     odds = rng.normal(-3, 1.5, count) + 4 * labels
     group = (np.arange(count) * groups) // count
     return Scored(odds, labels, group, np.arange(count) // 2, tuple(f"s{i}" for i in range(groups)))
-
-
-class TestOneResample:
-    @given(ROWS, st.integers(0, 2**31))
-    @settings(max_examples=60, deadline=None)
-    def test_equals_scikit_learn_with_weights(self, rows: list[tuple[int, int, int]], seed: int) -> None:
-        """A crop that was drawn k times counts k times, in every metric."""
-        labels, steps, clusters = (np.array(column) for column in zip(*rows, strict=True))
-        scored = Scored(steps / 2, labels, clusters, np.arange(len(rows)), tuple("abcde"))
-        draws = np.random.default_rng(seed).integers(0, 3, size=(1, int(clusters.max()) + 1)).astype(float)
-        weights = draws[0, clusters]
-
-        told = {k: v[0] for k, v in bootstrap._Tables.of(scored, clusters, 0.5).metrics(draws).items()}
-
-        present = weights > 0
-        truth, odds, weight = labels[present], steps[present] / 2, weights[present]
-        if not truth.any():
-            assert np.isnan([told["recall"], told["f1"], told["average_precision"], told["roc_auc"]]).all()
-            return
-        rates = sk.precision_recall_fscore_support(
-            truth, odds >= 0, average="binary", sample_weight=weight, zero_division=0
-        )[:3]
-        assert rates == pytest.approx((told["precision"], told["recall"], told["f1"]))
-        expected = sk.average_precision_score(truth, odds, sample_weight=weight)
-        assert expected == pytest.approx(told["average_precision"])
-        if truth.all():
-            assert np.isnan(told["roc_auc"])
-        else:
-            assert sk.roc_auc_score(truth, odds, sample_weight=weight) == pytest.approx(told["roc_auc"])
 
 
 class TestIntervals:
@@ -89,13 +55,13 @@ class TestIntervals:
         scored = made(400, 2)
 
         plan = resampling_of(scored)
-        _, strata = bootstrap._clusters(scored)
-        draws = bootstrap._draw(np.random.default_rng(0), strata, 20)
+        draws = Draws.of(scored, plan)
+        weights = draws.weights(np.random.default_rng(0), 20)
 
         assert plan.few_groups
-        assert "chromosome within group" == plan.unit
-        assert [100, 100] == [len(members) for members in strata]
-        assert {100.0} == set(draws[:, :100].sum(axis=1)) | set(draws[:, 100:].sum(axis=1))
+        assert "chromosome within group" == plan.unit == draws.unit
+        assert [100, 100] == [len(members) for members in draws.strata]
+        assert {100.0} == set(weights[:, :100].sum(axis=1)) | set(weights[:, 100:].sum(axis=1))
 
     def test_three_groups_are_drawn_as_groups(self) -> None:
         """The fall-back ends at three."""

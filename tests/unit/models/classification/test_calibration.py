@@ -118,6 +118,15 @@ class TestThreshold:
 
         assert Confusion(1, 0, 0, 1) == confusion_at(np.array([1, 0]), probabilities, chosen.value)
 
+    def test_falls_where_false_alarms_count_less(self) -> None:
+        """Three false alarms for the second aberration: too many at this ratio, and not at a tenth of it."""
+        labels, probabilities = np.array([1, 0, 0, 0, 1]), np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+
+        natural, rarer = (choose_threshold(labels, probabilities, weight).value for weight in (1.0, 0.1))
+
+        assert Confusion(1, 0, 1, 3) == confusion_at(labels, probabilities, natural)
+        assert Confusion(2, 3, 0, 0) == confusion_at(labels, probabilities, rarer)
+
     @pytest.mark.parametrize("labels", [[], [0, 0], [1]])
     def test_is_a_half_without_both_classes(self, labels: list[int]) -> None:
         """The fall-back says why."""

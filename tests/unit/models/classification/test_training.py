@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,11 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from models.classification import network
-from models.classification.augmentation import Augmentation
+from models.classification import network, training
+from models.classification.augmentation import Augmentation, Draws
 from models.classification.classifier import Classifier, ClassifierSpec
 from models.classification.preprocessing import Preprocessing
-from models.classification.training import ClassifierTrainer, TrainingConfig
+from models.classification.training import ClassifierTrainer, EpochRecord, TrainingConfig
 from models.classification.training_set import LabelledCanvases, normalisation_of, thinned
 
 CPU = torch.device("cpu")
@@ -49,6 +50,26 @@ def trained(one: ClassifierTrainer) -> ClassifierTrainer:
     while not one.finished:
         one.run_epoch()
     return one
+
+
+def rows_of(one: ClassifierTrainer) -> NDArray[np.int64]:
+    """Rows of the training set that the next epoch shows, in their order."""
+    return np.concatenate([batch.rows for batch in one._batches()])
+
+
+def seen_by(one: ClassifierTrainer, monkeypatch: pytest.MonkeyPatch) -> dict[int, list[bytes]]:
+    """Run an epoch and return how each crop of the training set looked, every time that it came."""
+    rows, pictures, vary = iter(rows_of(one).tolist()), defaultdict(list), training.augment
+
+    def noted(canvases: torch.Tensor, augmentation: Augmentation, draws: Draws) -> torch.Tensor:
+        varied = vary(canvases, augmentation, draws)
+        for picture in varied:
+            pictures[next(rows)].append(picture.numpy().tobytes())
+        return varied
+
+    monkeypatch.setattr(training, "augment", noted)
+    one.run_epoch()
+    return pictures
 
 
 class TestClassifierTrainer:
@@ -111,21 +132,21 @@ class TestClassifierTrainer:
     def test_a_last_crop_alone_joins_the_batch_before(self) -> None:
         """Batch normalisation cannot work on one crop."""
         one = trainer(replace(CONFIG, batch_size=8), count=25)
-        sizes = [len(rows) for rows in one._batches()]
+        sizes = [len(batch.rows) for batch in one._batches()]
 
         assert [8, 8, 9] == sizes
 
     def test_over_sampling_shows_both_classes_equally_often(self) -> None:
         """In an epoch as long as before."""
         one = trainer(replace(CONFIG, over_sampling=True), count=40)
-        rows = np.concatenate(list(one._batches()))
+        rows = rows_of(one)
 
         assert 40 == len(rows)
         assert 20 == crops(40, 0).labels[rows].sum()
 
     def test_without_over_sampling_every_crop_comes_once(self) -> None:
         """An epoch is an epoch."""
-        rows = np.concatenate(list(trainer(count=40)._batches()))
+        rows = rows_of(trainer(count=40))
 
         assert list(range(40)) == sorted(rows.tolist())
 
@@ -160,6 +181,74 @@ class TestClassifierTrainer:
 
             assert has_loss == (record.val_loss is not None)
             assert record.val_average_precision is None
+
+
+class TestEpochSteps:
+    @pytest.mark.parametrize("count", [5, 25, 200])
+    @pytest.mark.parametrize("over_sampling", [False, True])
+    def test_an_epoch_has_so_many_whole_batches(self, count: int, over_sampling: bool) -> None:  # noqa: FBT001 - a parameter
+        """However many crops there are, so that synthetic ones make no training longer."""
+        one = trainer(replace(CONFIG, epoch_steps=6, over_sampling=over_sampling), count=count)
+
+        assert [8] * 6 == [len(batch.rows) for batch in one._batches()]
+
+    def test_passes_follow_each_other_without_a_break(self) -> None:
+        """Ten epochs of 24 crops are six passes over forty, each of which shows every crop once."""
+        one = trainer(replace(CONFIG, epochs=10, epoch_steps=3), count=40)
+        shown = []
+        for _ in range(10):
+            shown += rows_of(one).tolist()
+            one.history.append(EpochRecord(0.0, None, None, None))
+        passes = [shown[start : start + 40] for start in range(0, 240, 40)]
+
+        assert [list(range(40))] * 6 == [sorted(rows) for rows in passes]
+        assert 6 == len({tuple(rows) for rows in passes})
+
+    def test_a_set_of_one_epochs_length_is_shown_as_before(self) -> None:
+        """The same crops in the same order as without a number of steps, in every epoch."""
+        plain, counted = trainer(count=24), trainer(replace(CONFIG, epoch_steps=3), count=24)
+        for one in (plain, counted):
+            one.history.append(EpochRecord(0.0, None, None, None))
+
+        assert rows_of(plain).tolist() == rows_of(counted).tolist()
+
+    @pytest.mark.parametrize("over_sampling", [False, True])
+    def test_cut_and_resumed_ends_as_an_unbroken_run(self, over_sampling: bool) -> None:  # noqa: FBT001 - a parameter
+        """In the middle of a pass, bit for bit."""
+        config = replace(CONFIG, epoch_steps=2, schedule="cosine", over_sampling=over_sampling)
+        unbroken, first, second = trained(trainer(config)), trainer(config), trainer(config)
+        first.run_epoch()
+        second.resume(first.checkpoint())
+
+        assert trained(second).weights() == unbroken.weights()
+        assert second.history == unbroken.history
+
+    @pytest.mark.parametrize("over_sampling", [False, True])
+    def test_a_repeated_crop_is_varied_anew(
+        self,
+        over_sampling: bool,  # noqa: FBT001 - a parameter
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Five crops in 48 places: copies that all look alike would be no augmentation."""
+        config = replace(CONFIG, epoch_steps=6, over_sampling=over_sampling)
+        pictures = seen_by(trainer(config, count=5), monkeypatch)
+
+        assert 48 == sum(map(len, pictures.values()))
+        assert all(len(set(seen)) == len(seen) > 1 for seen in pictures.values())
+
+    def test_over_sampling_varies_repeats_within_a_pass_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An epoch as long as the training set repeats its few aberrations."""
+        pictures = seen_by(trainer(replace(CONFIG, over_sampling=True)), monkeypatch)
+        repeated = [seen for seen in pictures.values() if len(seen) > 1]
+
+        assert repeated
+        assert all(len(set(seen)) == len(seen) for seen in repeated)
+
+    def test_without_variation_repeats_look_alike(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What an arm without augmentation shows is the crop itself."""
+        plain = replace(CONFIG, over_sampling=True, augmentation=Augmentation())
+
+        assert all(len(set(seen)) == 1 for seen in seen_by(trainer(plain), monkeypatch).values())
 
 
 class TestNormalisation:
