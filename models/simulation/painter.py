@@ -114,7 +114,7 @@ def _paint(crop: _Crop, plan: Plan, rng: np.random.Generator) -> NDArray[np.uint
     grain = own_grain(crop.canvas, crop.mask, crop.body, crop.levels)
     if grain is None:
         # Red and green lie on the same chromatin: they have a grain in common where none was measured, too.
-        grain = plan.grain * _field(crop, rng)
+        grain = plan.grain * _field(crop, plan, rng)
     weights = [_weights(crop.axis, plan, shift) for shift in plan.shifts_px]
     new = [
         _new_sums(plan, channel, weights[channel], _fresh_paint(crop, plan, channel, grain, rng))
@@ -145,7 +145,7 @@ def _weights(axis: Axis, plan: Plan, shift_px: _Floats) -> _Floats:
 def _fresh_paint(crop: _Crop, plan: Plan, channel: int, grain: _Floats, rng: np.random.Generator) -> _Floats:
     """What one channel shows without and with new paint, of level 1, (2, n)."""
     share = plan.own_grain
-    rough = share * grain + np.sqrt(1.0 - share**2) * float(grain.std()) * _field(crop, rng)
+    rough = share * grain + np.sqrt(1.0 - share**2) * float(grain.std()) * _field(crop, plan, rng)
     shape = log_shape(
         crop.canvas[DAPI],
         crop.mask,
@@ -156,9 +156,9 @@ def _fresh_paint(crop: _Crop, plan: Plan, channel: int, grain: _Floats, rng: np.
     return np.asarray(np.exp(np.stack([shape + _DARK_GRAIN * rough, shape + rough])))
 
 
-def _field(crop: _Crop, rng: np.random.Generator) -> _Floats:
+def _field(crop: _Crop, plan: Plan, rng: np.random.Generator) -> _Floats:
     """Draw grain of variance 1, (n,)."""
-    return grain_field(crop.mask.shape[0], rng)[crop.mask].astype(np.float64)
+    return grain_field(crop.mask.shape[0], rng, plan.grain_scale)[crop.mask].astype(np.float64)
 
 
 def _new_sums(plan: Plan, channel: int, weights: _Floats, fresh: _Floats) -> _Floats:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from models.simulation.colours import COLOURS
 
 Range = tuple[float, float]
 _WHITE = 255
+_LARGEST_SCALE = 16.0
+_LENGTHS_PX = ("sharpness_px", "misregistration_px")
 # Lower and upper limit of what a range may say.
 _LIMITS: dict[str, Range] = {
     "position": (0.0, 1.0),
@@ -98,6 +100,9 @@ class Painting:
     misregistration_px
         How far new paint is shifted against DAPI, in any direction (registration leaves a median of 0.2
         and a 95th percentile of 1.2 image pixels).
+    grain_scale
+        Lengths over which the grain of new paint is alike, relative to those that were measured. What
+        becomes finer than a pixel fades, as it does under a microscope.
     """
 
     position: Range = (0.1, 0.9)
@@ -118,6 +123,7 @@ class Painting:
     own_grain: Range = (0.45, 0.9)
     bleed: Range = (0.0, 0.05)
     misregistration_px: Range = (0.0, 1.0)
+    grain_scale: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse values that nothing can be painted with."""
@@ -129,7 +135,32 @@ class Painting:
             raise PaintingError(f"least_step must be 0 or more and below {_WHITE}, not {self.least_step}.")
         if not 0 <= self.three_parts <= 1:
             raise PaintingError(f"three_parts is a probability from 0 to 1, not {self.three_parts}.")
+        if not 0 < self.grain_scale <= _LARGEST_SCALE:
+            raise PaintingError(
+                f"grain_scale must be above 0 and at most {_LARGEST_SCALE:g}, not {self.grain_scale}."
+            )
         _check_colours(self.second_colours)
+
+    def scaled(self, factor: float) -> Painting:
+        """Return the same painting for canvases on which a chromosome is `factor` times as long.
+
+        Parameters
+        ----------
+        factor
+            New canvas pixels per old canvas pixel: 0.5 for a scale of 0.8 instead of 1.6. Lengths follow
+            it, levels and angles stay.
+
+        Raises
+        ------
+        PaintingError
+            The factor is not above 0, or a length would leave its limits.
+        """
+        if not (math.isfinite(factor) and factor > 0):
+            raise PaintingError(f"A painting is scaled by a factor above 0, not {factor}.")
+        ranges: dict[str, Any] = {
+            name: tuple(factor * end for end in getattr(self, name)) for name in _LENGTHS_PX
+        }
+        return replace(self, **ranges, end_px=factor * self.end_px, grain_scale=factor * self.grain_scale)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a manifest keeps."""

@@ -66,7 +66,7 @@ class Plan:
         Factor on the source where they are kept.
     dapi_exponent : (2,) float64
         Of either channel.
-    grain, own_grain, bleed : float
+    grain, own_grain, bleed, grain_scale : float
     shifts_px : (2, 2) float64
         Of either channel, (y, x).
     """
@@ -80,6 +80,7 @@ class Plan:
     own_grain: float
     bleed: float
     shifts_px: NDArray[np.float64]
+    grain_scale: float = 1.0
 
 
 def plan_of(
@@ -120,6 +121,7 @@ def plan_of(
         own_grain=float(rng.uniform(*painting.own_grain)),
         bleed=float(rng.uniform(*painting.bleed)),
         shifts_px=_shifts(painting.misregistration_px, rng),
+        grain_scale=painting.grain_scale,
     )
 
 

@@ -64,10 +64,18 @@ def own_grain(
     return np.asarray(np.clip(rest, -_LARGEST, _LARGEST))
 
 
-def grain_field(side: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw a random field with the grain of paint: (side, side) float32, mean 0, variance 1."""
+def grain_field(side: int, rng: np.random.Generator, scale: float = 1.0) -> NDArray[np.float32]:
+    """Draw a random field with the grain of paint: (side, side) float32, mean 0, variance 1.
+
+    Parameters
+    ----------
+    scale
+        Of the lengths over which it is alike. A grain much finer than a pixel has a variance below 1: the
+        pixel averages it.
+    """
     field = np.zeros((side, side), np.float32)
-    for blur, share in zip(_BLURS_PX, _SHARES, strict=True):
+    for measured_px, share in zip(_BLURS_PX, _SHARES, strict=True):
+        blur = scale * measured_px
         white = rng.standard_normal((side, side), np.float32)
         # Blurred white noise has the variance 1 / (4 pi blur²).
         field += np.sqrt(share * 4.0 * np.pi) * blur * cv2.GaussianBlur(white, (0, 0), blur)

@@ -11,7 +11,7 @@ from services.filtering.types import FilterScore
 from services.generation.types import Synthetic
 from services.predictions.types import Prediction
 
-CropOrigin = Literal["segmented", "imported", "generated"]
+CropOrigin = Literal["segmented", "imported", "generated", "simulated"]
 CropClass = Literal["normal", "aberration", "excluded"]
 CROP_CLASSES: tuple[str, ...] = get_args(CropClass)
 CropSort = Literal["id", "-probability", "probability"]

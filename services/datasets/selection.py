@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from models.segmentation.crops import CropPack
 from services.datasets.errors import Findings, InvalidDatasetError
 from services.datasets.packing import pixel_sha256
+from services.datasets.simulated import refuse_mixed
 from services.datasets.types import MAX_ITEMS, FreezeRequest, NewItem, Selection
 from services.db.tables import BatchRow, CropRow, DatasetItemRow, ImageRow, JobRow, SegmentationRow
 from services.errors import ConflictError, InvalidInputError, NotFoundError
@@ -51,6 +52,7 @@ class Selected:
     crops: Sequence[SelectedCrop]
     left_out: dict[str, int]
     warnings: Sequence[str]
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class CropSelector:
         ConflictError
             A named job has not ended.
         InvalidDatasetError
-            Generated crops are among them.
+            Generated crops are among them, or simulated ones beside real ones.
         InvalidInputError
             There are none, or too many.
         """
@@ -107,7 +109,9 @@ class CropSelector:
             )
         kept_images = [images[row.image_id] for row in rows if row.image_id in images]
         warnings = _shared_slides(kept_images) if request.group_by == "slide" else []
-        return Selected(crops, dict(left_out), warnings)
+        kept = {crop.crop_id for crop in crops}
+        simulated = refuse_mixed({row.id: row.origin for row in rows if row.id in kept})
+        return Selected(crops, dict(left_out), warnings, simulated)
 
     def _rows(self, selection: Selection) -> list[Any]:
         """The crops that a selection names, in the order of their ids."""

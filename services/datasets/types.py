@@ -33,7 +33,7 @@ class DatasetVersion:
     sha256
         Over every item's pixels, class, split, group and chromosome, whatever the crops' ids are.
     source
-        ``import`` or ``annotations``.
+        ``import``, ``annotations`` or ``simulation``.
     manifest
         Licence, description, groups, chromosomes, warnings, and how it was made.
     counts
@@ -52,6 +52,11 @@ class DatasetVersion:
     def ref(self) -> str:
         """``name/version``, as jobs record it."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its crops were drawn by the simulator: nothing that learns from them is for samples."""
+        return bool(self.manifest.get("simulated"))
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from services.db.tables.base import Base, JsonObject, created_at_column
 
 
 class ArtifactVersionRow(Base):
-    """An immutable version of a segmenter, classifier, generator or filter."""
+    """An immutable version of a segmenter, classifier, generator, filter or study."""
 
     __tablename__ = "artifact_versions"
     __table_args__ = (
         Index("ix_artifact_versions_kind_sha256", "kind", "name", "sha256"),
-        CheckConstraint("kind IN ('segmenter','classifier','generator','filter')", name="kind_known"),
+        CheckConstraint("kind IN ('segmenter','classifier','generator','filter','study')", name="kind_known"),
         CheckConstraint("version > 0", name="version_positive"),
     )
 

@@ -43,7 +43,7 @@ class CropRow(Base):
 
     A synthetic crop has neither image nor sample, but the crop that it was made from and the job that
     made it, and the database keeps it so: nothing that reports on a patient can ever count one. How it
-    was made is in its `SyntheticCropRow`.
+    was made is in its `SyntheticCropRow`. A simulated crop, of a simulated data set, has a job alone.
 
     `predicted_class`, `probability` (of aberration) and `predicted_by` mirror the newest prediction, as
     `class` mirrors the newest annotation: lists filter and sort by them.
@@ -61,11 +61,15 @@ class CropRow(Base):
         Index("ix_crops_probability", "probability", "id"),
         Index("ix_crops_sample_probability", "sample", "probability", "id"),
         Index("ix_crops_job_id_probability", "job_id", "probability", "id"),
-        CheckConstraint("origin IN ('segmented','imported','generated')", name="origin_known"),
+        CheckConstraint("origin IN ('segmented','imported','generated','simulated')", name="origin_known"),
         CheckConstraint(
             "origin <> 'generated' OR (sample IS NULL AND image_id IS NULL "
             "AND source_crop_id IS NOT NULL AND job_id IS NOT NULL)",
             name="synthetic_has_no_patient",
+        ),
+        CheckConstraint(
+            "origin <> 'simulated' OR (sample IS NULL AND image_id IS NULL AND job_id IS NOT NULL)",
+            name="simulated_has_no_patient",
         ),
         CheckConstraint(
             "origin <> 'segmented' OR (sample IS NOT NULL AND image_id IS NOT NULL AND job_id IS NOT NULL)",

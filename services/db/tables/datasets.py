@@ -20,7 +20,7 @@ class DatasetVersionRow(Base):
     __table_args__ = (
         Index("ix_dataset_versions_sha256", "name", "sha256"),
         CheckConstraint("version > 0", name="version_positive"),
-        CheckConstraint("source IN ('import','annotations')", name="source_known"),
+        CheckConstraint("source IN ('import','annotations','simulation')", name="source_known"),
     )
 
     name: Mapped[str] = mapped_column(primary_key=True)

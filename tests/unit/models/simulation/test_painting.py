@@ -44,6 +44,8 @@ class TestPainting:
             ({"least_step": 255}, "least_step must be"),
             ({"least_step": -1}, "least_step must be"),
             ({"three_parts": 1.5}, "probability"),
+            ({"grain_scale": 0}, "grain_scale must be above 0"),
+            ({"grain_scale": float("nan")}, "grain_scale must be above 0"),
             ({"three_parts": "often"}, "three_parts cannot be 'often'"),
             ({"second_colours": {"red": 1.0}}, "At least two colours"),
             ({"second_colours": {"red": -1.0, "none": 1.0}}, "must be 0 or more"),
@@ -54,3 +56,29 @@ class TestPainting:
         """The message names the parameter and what it may be."""
         with pytest.raises(PaintingError, match=said):
             Painting.from_json(wrong)
+
+
+class TestScaled:
+    def test_lengths_follow_and_levels_stay(self) -> None:
+        """A junction as blurred relative to the chromosome as before."""
+        painting = Painting()
+        half = painting.scaled(0.5)
+
+        assert (half.end_px, half.sharpness_px, half.misregistration_px) == (3.0, (0.6, 2.25), (0.0, 0.5))
+        assert half.grain_scale == 0.5
+        assert half.scaled(2.0) == painting
+
+    def test_by_one_changes_nothing(self) -> None:
+        """The defaults stay what was measured."""
+        assert Painting().scaled(1.0) == Painting()
+
+    @pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
+    def test_refuses_what_is_no_scale(self, factor: float) -> None:
+        """The message names it."""
+        with pytest.raises(PaintingError, match="a factor above 0"):
+            Painting().scaled(factor)
+
+    def test_refuses_to_leave_the_limits(self) -> None:
+        """A junction sharper than any that can be drawn."""
+        with pytest.raises(PaintingError, match="sharpness_px must be"):
+            Painting().scaled(0.01)

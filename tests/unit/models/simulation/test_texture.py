@@ -89,3 +89,11 @@ class TestGrainField:
 
         assert field.var() == pytest.approx(1.0, abs=0.06)
         np.testing.assert_allclose(apart, [0.91, 0.76, 0.61, 0.46, 0.35, 0.25], atol=0.08)
+
+    def test_half_as_coarse_is_alike_over_half_the_distance(self) -> None:
+        """On a canvas of half the scale a chromosome keeps its grain."""
+        field = grain_field(512, np.random.default_rng(0), 0.5)
+        apart = [float((field[:, :-shift] * field[:, shift:]).mean()) for shift in (1, 2, 3)]
+
+        assert field.var() == pytest.approx(1.0, abs=0.1)
+        np.testing.assert_allclose(apart, [0.76, 0.46, 0.25], atol=0.08)
