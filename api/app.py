@@ -24,13 +24,14 @@ from api.routes import (
     jobs,
     keys,
     predictions,
+    studies,
     system,
 )
 from api.turns import Turns
-from api.version import VERSION
 from api.wiring import Wiring
 from services.auth import ApiKeyService
 from services.filtering.warming import WarmUp
+from services.version import VERSION
 
 # A body of JSON; forms and masks have limits of their own.
 MAX_JSON_BYTES: Final = 2 * 1024**2
@@ -44,6 +45,7 @@ _TAGS: Final[list[dict[str, Any]]] = [
     {"name": "datasets", "description": "Frozen selections of labelled crops, split without leakage."},
     {"name": "artifacts", "description": "Versions of trained models."},
     {"name": "filters", "description": "Which crops look like real aberrations, and why."},
+    {"name": "studies", "description": "What helps a classifier: arms compared, with a report."},
     {"name": "keys", "description": "Who may call."},
 ]
 
@@ -85,6 +87,7 @@ def create_app(wiring: Wiring) -> FastAPI:
         predictions,
         filters,
         generation,
+        studies,
         keys,
     ):
         app.include_router(module.router)

@@ -28,6 +28,7 @@ from services.predictions.service import EmbeddingService
 from services.segmentations.pictures import PictureService
 from services.storage.base import ObjectStore
 from services.storage.factory import open_store
+from services.studies.service import StudyService
 from services.submissions import SubmissionService
 from services.uploads.service import UploadService
 
@@ -60,6 +61,7 @@ class Wiring:
     filters: FilterService
     verdicts: VerdictService
     maps: MapService
+    studies: StudyService
     health: Health
     metrics: CollectorRegistry
 
@@ -108,6 +110,7 @@ def wire(
         filters=FilterService(readers, store),
         verdicts=VerdictService(readers),
         maps=MapService(readers, store),
+        studies=StudyService(readers, store),
         health=Health(
             {
                 "database": partial(check_database, engine),

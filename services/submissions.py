@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, Final, Literal
 from sqlalchemy.orm import Session
 
 from services.artifacts.service import ArtifactService
-from services.artifacts.types import check_kind
+from services.artifacts.types import check_uploaded
+from services.datasets.simulated import check_difficulty
 from services.db.engine import SessionFactory
 from services.db.tables import BatchRow
 from services.errors import InvalidInputError, NotFoundError
@@ -35,6 +36,8 @@ from services.jobs.params import (
     ScoringRequest,
     SegmentationRequest,
     SegmenterTrainingRequest,
+    SimulationRequest,
+    StudyRequest,
     params_of,
 )
 from services.jobs.service import JobService
@@ -43,6 +46,8 @@ from services.predictions.classifiers import require_trained
 from services.predictions.selection import require_dataset, select_crops
 from services.storage.base import ObjectStore
 from services.storage.keys import content_key, sha256_of_stream
+from services.studies.generators import refs_of
+from services.studies.service import prepare
 
 # These read what a classifier says, so it must have been trained; training may start from any.
 _CLASSIFYING_KINDS: Final = ("classification", "scoring", "generation", "filter_fitting")
@@ -148,9 +153,9 @@ class SubmissionService:
         Raises
         ------
         InvalidInputError
-            There is no such kind of artifact.
+            There is no such kind of artifact, or it is one that is never uploaded.
         """
-        check_kind(kind)
+        check_uploaded(kind)
         sha256 = sha256_of_stream(stream)
         key = content_key("artifacts", sha256)
         if not self._store.exists(key):
@@ -164,11 +169,16 @@ class SubmissionService:
         )
 
     def _inputs(self, session: Session, request: JobRequest) -> _Inputs:
-        if isinstance(request, DiagnosticRequest):
+        if isinstance(request, SimulationRequest):
+            check_difficulty(request.preset, request.difficulty)
+        if isinstance(request, DiagnosticRequest | SimulationRequest):
             return _Inputs()
         if isinstance(request, ClassifierTrainingRequest | GeneratorTrainingRequest | FilterFittingRequest):
             require_dataset(session, request.dataset)
             return _Inputs({"dataset": request.dataset})
+        if isinstance(request, StudyRequest):
+            prepared = prepare(session, self._store, request)
+            return _Inputs({"dataset": request.dataset, "generators": refs_of(prepared.generators)})
         if isinstance(request, ClassificationRequest | FilteringRequest):
             selection = select_crops(session, request)
             shown = {**selection.shown, "selection_key": selection.store(self._store)}

@@ -1,4 +1,4 @@
-"""The version that `/healthz` and the OpenAPI document give."""
+"""The version that `/healthz`, the OpenAPI document and reports give."""
 
 from __future__ import annotations
 

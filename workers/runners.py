@@ -27,6 +27,8 @@ PIPELINES: Final[Mapping[str, str]] = MappingProxyType(
         "generator_training": "services.pipelines.generator_training",
         "filter_fitting": "services.pipelines.filter_fitting",
         "filtering": "services.pipelines.filtering",
+        "study": "services.pipelines.study",
+        "simulation": "services.pipelines.simulation",
         "artifact_import": "services.pipelines.artifact_import",
         "diagnostic": "services.pipelines.diagnostic",
     }

@@ -1,4 +1,4 @@
-"""Segmenters, classifiers, generators and filters: immutable versions under movable aliases."""
+"""Segmenters, classifiers, generators, filters and studies: immutable versions under movable aliases."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from api.dependencies import CurrentWiring, Writer
 from api.forms import ScoreBody, json_body
 from api.idempotency import OnceOnly
 from api.openapi import problem
+from api.pages import page_answer
 from api.routes.predictions import CSV, download, table
 from api.schemas.filters import (
     DifferenceView,
@@ -32,11 +33,6 @@ router = APIRouter(prefix="/v1", tags=["filters"])
 _VERSION: Final = "/artifacts/filter/{name}/{version_or_alias}"
 _NO_FILTER_MAP: Final = "There is no such filter, or it came without this (`map_missing`)."
 _UNDECIDED: Final = "The job has not ended, or ended before it had decided."
-# The page brings its script along; it may load nothing and send nothing.
-_PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
-)
 _SCORE_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -134,7 +130,7 @@ def get_filter_plot(request: Request, name: str, version_or_alias: str, wiring: 
 def get_filter_map(request: Request, name: str, version_or_alias: str, wiring: CurrentWiring) -> Response:
     """Give a filter's map as one page with a slider for the level; it needs no network."""
     content = wiring.filters.file(name, version_or_alias, "map.html")
-    return _page(request, content, immutable=version_or_alias.isdecimal())
+    return page_answer(request, content, immutable=version_or_alias.isdecimal())
 
 
 @router.get(
@@ -196,7 +192,7 @@ def redecide_filtering(
 )
 def get_job_map(request: Request, job_id: str, wiring: CurrentWiring) -> Response:
     """Give the map of a filtering job as one page: its crops among the training data, with pictures."""
-    return _page(request, wiring.maps.get(job_id, "html"), immutable=False)
+    return page_answer(request, wiring.maps.get(job_id, "html"), immutable=False)
 
 
 @router.get(
@@ -219,9 +215,3 @@ def get_job_plot(request: Request, job_id: str, wiring: CurrentWiring) -> Respon
 def get_filter_scores(job_id: str, wiring: CurrentWiring) -> StreamingResponse:
     """Give what a job's filter said of every crop, for spreadsheets."""
     return download(wiring.verdicts.csv(job_id), CSV, f"{job_id}_filter_scores.csv")
-
-
-def _page(request: Request, content: bytes, *, immutable: bool) -> Response:
-    answer = bytes_answer(request, content, "text/html; charset=utf-8", immutable=immutable)
-    answer.headers["Content-Security-Policy"] = _PAGE_POLICY
-    return answer

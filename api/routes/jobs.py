@@ -73,6 +73,10 @@ _REQUESTS: dict[str, Any] = {
             "steps": 4000,
         },
     },
+    "study": {
+        "summary": "See whether synthetic aberrations help on a data set",
+        "value": {"kind": "study", "dataset": "adir/1", "name": "adir-study", "size": "cpu"},
+    },
     "diagnostic": {
         "summary": "See whether a job gets through",
         "value": {"kind": "diagnostic", "items": 3, "seconds_per_item": 0.1},

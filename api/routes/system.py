@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api.dependencies import CurrentWiring, refuse_surprises
 from api.schemas.common import View
 from api.schemas.system import Alive, PartView, Readiness
-from api.version import VERSION
+from services.version import VERSION
 
 router = APIRouter(tags=["system"], dependencies=[Depends(refuse_surprises)])
 

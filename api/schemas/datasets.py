@@ -170,7 +170,7 @@ class DatasetView(View):
     name: str
     version: int
     sha256: str = Field(description="Over every item's pixels, class, split, group and chromosome.")
-    source: Literal["import", "annotations"]
+    source: Literal["import", "annotations", "simulation"]
     items: int
     counts: dict[str, dict[str, int]] = Field(description="Crops per split and class.")
     chromosomes: dict[str, dict[str, int]] = Field(

@@ -1,1 +1,1 @@
-"""Versioned artifacts: segmenters, classifiers, generators and filters that a lab trusts by name."""
+"""Versioned artifacts: segmenters, classifiers, generators and filters that a lab trusts by name; studies."""

@@ -25,7 +25,8 @@ def check_promotion(version: ArtifactVersion, alias: str) -> None:
     judged by the quality report of every generation job, and no sample's result depends on it. But its
     canvas and scale must be somebody's word and not a guess, because chromosomes of a wrong size look
     quite right. A filter must have been measured on held-out crops of both classes, which its classifier had
-    not seen either. Other aliases are free, and so are segmenters.
+    not seen either. What learnt from simulated crops never becomes it. A study is read and not worked with,
+    so it has no production version. Other aliases are free, and so are segmenters.
 
     Raises
     ------
@@ -34,12 +35,22 @@ def check_promotion(version: ArtifactVersion, alias: str) -> None:
     """
     if alias != PRODUCTION:
         return
+    if version.manifest.get("simulated"):
+        raise PromotionRefusedError(
+            f"{version.ref} learnt from simulated crops: nobody knows how good it is on real chromosomes. "
+            "Train one on a data set of real crops and promote that, or give this one another alias."
+        )
     if version.kind == "classifier":
         _check_classifier(version)
     elif version.kind == "generator":
         _check_generator(version)
     elif version.kind == "filter":
         _check_filter(version)
+    elif version.kind == "study":
+        raise PromotionRefusedError(
+            f"{version.ref} is a study: a report to read, which no job works with. Promote a classifier, "
+            "generator or filter, or give the study an alias of another name."
+        )
 
 
 def _check_classifier(version: ArtifactVersion) -> None:

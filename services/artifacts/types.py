@@ -1,4 +1,7 @@
-"""What an artifact is: a kind, a name, integer versions that only grow, aliases that move."""
+"""What an artifact is: a kind, a name, integer versions that only grow, aliases that move.
+
+A study is one as well: nobody works with it, but its report is as immutable and as easy to find again.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from typing import Any, Literal, get_args
 
 from services.errors import InvalidInputError
 
-ArtifactKind = Literal["segmenter", "classifier", "generator", "filter"]
+ArtifactKind = Literal["segmenter", "classifier", "generator", "filter", "study"]
 ARTIFACT_KINDS: tuple[str, ...] = get_args(ArtifactKind)
+UPLOADED_KINDS: tuple[str, ...] = ("segmenter", "classifier", "generator", "filter")
+"""Those that may come from elsewhere: what a study found can be told only by whoever ran it."""
 
 PRODUCTION = "production"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -60,6 +65,17 @@ def check_kind(kind: str) -> str:
     if kind not in ARTIFACT_KINDS:
         raise InvalidInputError(
             f"{kind!r} is no kind of artifact; use one of {', '.join(ARTIFACT_KINDS)}.", "kind"
+        )
+    return kind
+
+
+def check_uploaded(kind: str) -> str:
+    """Return a kind that may be uploaded, or raise `InvalidInputError` that says why it may not."""
+    if check_kind(kind) not in UPLOADED_KINDS:
+        raise InvalidInputError(
+            f"A {kind} cannot be uploaded: its figures count because they were measured here. Run one with a "
+            f"{kind} job.",
+            "kind",
         )
     return kind
 

@@ -21,6 +21,8 @@ from services.jobs.params import (
     ScoringParams,
     SegmentationParams,
     SegmenterTrainingParams,
+    SimulationParams,
+    StudyParams,
 )
 from services.jobs.types import QueueName
 
@@ -149,6 +151,26 @@ _SPECS: Final = (
         unit="packs",
         max_run_s=24 * HOUR_S,
         artifact_roles=MappingProxyType({"filter": "filter", "classifier": "classifier"}),
+    ),
+    KindSpec(
+        kind="study",
+        queue="gpu",
+        priority=PRIORITY_TRAINING,
+        params_model=StudyParams,
+        unit="steps",
+        max_run_s=72 * HOUR_S,
+        artifact_roles=MappingProxyType({}),
+        progress_by_items=False,
+    ),
+    KindSpec(
+        kind="simulation",
+        queue="cpu",
+        priority=PRIORITY_TRAINING,
+        params_model=SimulationParams,
+        unit="crops",
+        max_run_s=6 * HOUR_S,
+        artifact_roles=MappingProxyType({}),
+        progress_by_items=False,
     ),
     KindSpec(
         kind="artifact_import",

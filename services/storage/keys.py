@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import BinaryIO, Literal
 
-Room = Literal["originals", "masks", "crops", "artifacts", "embeddings", "checkpoints", "reports"]
+Room = Literal["originals", "masks", "crops", "artifacts", "embeddings", "checkpoints", "reports", "studies"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES = 1024**2

@@ -50,6 +50,8 @@ from services.jobs.params.segmentation import (
     SegmenterTrainingParams,
     SegmenterTrainingRequest,
 )
+from services.jobs.params.simulation import MAX_SIMULATED_CROPS, SimulationParams, SimulationRequest
+from services.jobs.params.study import StudyParams, StudyRequest
 
 JobRequest = Annotated[
     SegmentationRequest
@@ -61,6 +63,8 @@ JobRequest = Annotated[
     | GeneratorTrainingRequest
     | FilterFittingRequest
     | FilteringRequest
+    | StudyRequest
+    | SimulationRequest
     | DiagnosticRequest,
     Field(discriminator="kind"),
 ]
@@ -72,6 +76,7 @@ __all__ = [
     "MAX_CROPS_PER_JOB",
     "MAX_DIAGNOSTIC_ITEMS",
     "MAX_IMAGES_PER_JOB",
+    "MAX_SIMULATED_CROPS",
     "MAX_SYNTHETIC_CROPS",
     "ArtifactImportParams",
     "AugmentationParams",
@@ -98,5 +103,9 @@ __all__ = [
     "SegmentationRequest",
     "SegmenterTrainingParams",
     "SegmenterTrainingRequest",
+    "SimulationParams",
+    "SimulationRequest",
+    "StudyParams",
+    "StudyRequest",
     "params_of",
 ]
