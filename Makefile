@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 # Tests and benchmarks run several processes on the same cores (docs/decisions/0016).
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo serve test check bench lock clean
+.PHONY: help setup demo study serve test check bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List what make can do
@@ -28,6 +28,9 @@ setup:  ## Create .venv and install everything; nothing to do the second time
 
 demo: setup  ## Find and classify the chromosomes of the bundled metaphases, then stop everything again
 	@$(PY) -m client.demo $(ARGS)
+
+study: setup  ## See whether synthetic aberrations help; ARGS="--dataset name/1 --size cpu", else simulated
+	@$(PY) -m client.study $(ARGS)
 
 serve: setup  ## Run the whole service on this machine until Ctrl-C
 	@$(PY) -m services.embedded $(ARGS)

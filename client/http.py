@@ -23,6 +23,7 @@ from client.operations import (
     ImageOperations,
     JobOperations,
     PredictionOperations,
+    StudyOperations,
 )
 from client.records import Health
 from client.transport import Transport
@@ -39,6 +40,7 @@ class Client(
     ArtifactOperations,
     GenerationOperations,
     FilterOperations,
+    StudyOperations,
 ):
     """A connection to one service; safe to use from several threads.
 

@@ -19,6 +19,7 @@ from client.cli import (
     predictions,
     review,
     scoring,
+    studies,
     system,
     training,
     upload,
@@ -71,4 +72,5 @@ app.add_typer(crops.app, name="crops")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(training.app, name="train")
 app.add_typer(filters.app, name="filter")
+app.add_typer(studies.app, name="study")
 app.add_typer(artifacts.app, name="artifacts")

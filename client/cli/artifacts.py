@@ -1,4 +1,4 @@
-"""``artifacts``: the versions of segmenters, classifiers, generators and filters."""
+"""``artifacts``: the versions of segmenters, classifiers, generators, filters and studies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 KindArgument = Annotated[
-    str, typer.Argument(help="segmenter, classifier, generator or filter.", metavar="KIND")
+    str, typer.Argument(help="segmenter, classifier, generator, filter or study.", metavar="KIND")
 ]
 RefArgument = Annotated[
     str,

@@ -30,6 +30,10 @@ from rich.table import Table
 # Tables that go to a file or a pipe must not be cut at a terminal's width.
 WIDTH_WITHOUT_TERMINAL = 240
 
+_SHORT_S = 90
+_MINUTES_PER_HOUR = 60
+_HOURS_PER_DAY = 24
+
 STATUS_STYLES = {
     "succeeded": "green",
     "stored": "green",
@@ -66,6 +70,19 @@ def plain(value: Any) -> str:
         return "-"
     text = f"{value:.2f}" if isinstance(value, float) else str(value)
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def duration(seconds: float) -> str:
+    """Say how long something takes, no more exactly than anybody needs."""
+    minutes = round(seconds / 60)
+    if seconds < _SHORT_S:
+        return f"{seconds:.0f} s"
+    if minutes < 2 * _MINUTES_PER_HOUR:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, _MINUTES_PER_HOUR)
+    if hours < 2 * _HOURS_PER_DAY:
+        return f"{hours} h {rest} min"
+    return f"{hours // _HOURS_PER_DAY} d {hours % _HOURS_PER_DAY} h"
 
 
 def complain(text: str) -> None:

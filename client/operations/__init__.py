@@ -10,6 +10,7 @@ from client.operations.generation import GenerationOperations
 from client.operations.images import ImageOperations
 from client.operations.jobs import JobOperations
 from client.operations.predictions import PredictionOperations
+from client.operations.studies import StudyOperations
 
 __all__ = [
     "ArtifactOperations",
@@ -20,4 +21,5 @@ __all__ = [
     "ImageOperations",
     "JobOperations",
     "PredictionOperations",
+    "StudyOperations",
 ]

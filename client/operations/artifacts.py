@@ -1,4 +1,4 @@
-"""Segmenters, classifiers, generators and filters."""
+"""Segmenters, classifiers, generators, filters and studies."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class JobOperations:
 
         Kinds are ``segmentation``, ``classification``, ``scoring`` (both at once),
         ``generation``, ``filtering``, ``segmenter_training``, ``classifier_training``,
-        ``generator_training``, ``filter_fitting``, ``diagnostic``.
+        ``generator_training``, ``filter_fitting``, ``study``, ``diagnostic``.
         With an `idempotency_key` of the caller's own, a program that was killed and started again gets
         the job that it had already submitted.
         """

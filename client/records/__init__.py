@@ -26,6 +26,7 @@ from client.records.filters import FilterCount, FilterDifference, Filtering, Fil
 from client.records.generation import Quality, Synthetic
 from client.records.images import Batch, BatchItem, Image, ImageFile, ItemError
 from client.records.jobs import TERMINAL_STATUSES, Job, JobItem, Progress
+from client.records.studies import PlannedStep, Study, StudyPlan
 from client.records.system import Health, PartHealth
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "JobItem",
     "Neighbour",
     "PartHealth",
+    "PlannedStep",
     "PredictedClass",
     "PredictedCrop",
     "Prediction",
@@ -63,6 +65,8 @@ __all__ = [
     "Record",
     "Score",
     "Scores",
+    "Study",
+    "StudyPlan",
     "Suggestion",
     "Synthetic",
 ]

@@ -1,4 +1,4 @@
-"""Segmenters, classifiers, generators and filters."""
+"""Segmenters, classifiers, generators, filters and studies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from client.records.base import Record
 
 
 class ArtifactVersion(Record):
-    """An immutable version of a segmenter, classifier, generator or filter, with its manifest."""
+    """An immutable version of a segmenter, classifier, generator, filter or study, with its manifest."""
 
     kind: str
     name: str

@@ -12,7 +12,7 @@ from client.records.filters import FilterScore
 from client.records.generation import Synthetic
 
 CropClass = Literal["normal", "aberration", "excluded"]
-CropOrigin = Literal["segmented", "imported", "generated"]
+CropOrigin = Literal["segmented", "imported", "generated", "simulated"]
 CropSort = Literal["id", "-probability", "probability"]
 PredictedClass = Literal["normal", "aberration"]
 
