@@ -40,6 +40,16 @@ def uploaded_as(manifest: Mapping[str, Any], more: str) -> str:
     return f"Uploaded as `{line(imported.get('filename'))}`{name}. {more}".strip()
 
 
+def simulated_note(manifest: Mapping[str, Any]) -> str:
+    """Say of what learnt from simulated crops that it did; else nothing."""
+    if not manifest.get("simulated"):
+        return ""
+    return (
+        "**Simulated.** It learnt from crops that were drawn by a simulator. No figure here tells how good "
+        "it is on real chromosomes, and it cannot become `production`."
+    )
+
+
 def quote(text: str) -> str:
     """Text as a quotation, every line of it."""
     return "\n".join(f"> {one}".rstrip() for one in text.strip().splitlines())

@@ -45,3 +45,4 @@ class ArtifactClaims(Told):
     description: Text = ""
     notice: str | None = None
     limits: list[Text] = []
+    simulated: bool = False

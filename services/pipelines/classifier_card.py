@@ -6,7 +6,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.pipelines.card_text import MAX_GROUPS, cell, line, listed, quote, split_name, uploaded_as
+from services.pipelines.card_text import (
+    MAX_GROUPS,
+    cell,
+    line,
+    listed,
+    quote,
+    simulated_note,
+    split_name,
+    uploaded_as,
+)
 
 FEW_ABERRATIONS = 30
 _FIGURES = (
@@ -60,6 +69,7 @@ def _head(manifest: Mapping[str, Any], *, trained: bool) -> str:
         part
         for part in (
             f'# Classifier "{line(manifest.get("name", "unnamed"))}"',
+            simulated_note(manifest),
             what,
             uploaded_as(manifest, claimed),
             str(manifest.get("description") or "").strip(),

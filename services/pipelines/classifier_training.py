@@ -30,6 +30,7 @@ from services.pipelines.classifier_networks import NetworkTraining, TrainedNetwo
 from services.pipelines.classifier_recipe import recipe_of
 from services.pipelines.device import device_of
 from services.pipelines.resources import Resources
+from services.pipelines.simulated import learnt_from_simulation
 from services.pipelines.training_data import SplitData, load_splits
 
 NUM_BOOTSTRAP = 1000
@@ -184,6 +185,7 @@ def _add_version(
         device=str(device_of(resources.settings)),
     )
     manifest = classifier_manifest(context.job, task.params, task.dataset, trained)
+    manifest |= learnt_from_simulation(context.job, task.dataset, resources)
     seeds = [
         {"seed": one.network.seed, "val_average_precision": _plain(one.val_average_precision)}
         | {name: evaluation.to_json(curves=False) for name, evaluation in one.evaluations.items()}

@@ -123,6 +123,7 @@ def origin(manifest: Mapping[str, Any], claims: ArtifactClaims) -> dict[str, Any
         "licence": manifest["licence"] or claims.licence,
         "description": manifest["description"] or claims.description,
         "imported": {**manifest["imported"], "name": claims.name},
+        **({"simulated": True} if claims.simulated else {}),
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from services.pipelines.card_text import line, listed, quote, split_name, uploaded_as
+from services.pipelines.card_text import line, listed, quote, simulated_note, split_name, uploaded_as
 from services.pipelines.filter_card_figures import count_text, kept_section, number_text, numbers_text
 
 FEW_ABERRATIONS: Final = 100
@@ -71,6 +71,7 @@ def _head(manifest: Mapping[str, Any]) -> str:
     checked = "What is said of its fit is what came with the file; its scores were checked here."
     parts = (
         f'# Filter "{line(manifest.get("name", "unnamed"))}"',
+        simulated_note(manifest),
         _WHAT.get(str(spec.get("method")), ""),
         uploaded_as(manifest, checked),
         str(manifest.get("description") or "").strip(),

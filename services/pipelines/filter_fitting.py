@@ -30,6 +30,7 @@ from services.pipelines.filter_map import artifact_map
 from services.pipelines.filter_map_series import Sight
 from services.pipelines.resources import Resources
 from services.pipelines.scores import open_classifier
+from services.pipelines.simulated import learnt_from_simulation
 
 _FIT_STEPS = 5  # those of the fit, and the pictures
 
@@ -128,6 +129,7 @@ def _fit_params(params: FilterFittingParams) -> FitParams:
 
 def _add_version(context: JobContext, resources: Resources, opened: _Opened, made: Fitted) -> dict[str, Any]:
     manifest = filter_manifest(context.job, made)
+    manifest |= learnt_from_simulation(context.job, made.dataset, resources)
     sight = Sight(
         resources, opened.classifier.spec.preprocessing, context.check, threads_of(resources.settings)
     )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from models.bridge.network import OFFICIAL_GROUPS
-from services.pipelines.card_text import cell, line, listed, quote, split_name
+from services.pipelines.card_text import cell, line, listed, quote, simulated_note, split_name
 
 FEW_ABERRATIONS = 200
 _WHAT: Final = MappingProxyType(
@@ -65,6 +65,7 @@ def _head(manifest: Mapping[str, Any]) -> str:
     )
     parts = (
         f'# Generator "{line(manifest.get("name", "unnamed"))}"',
+        simulated_note(manifest),
         _WHAT.get(str(manifest.get("method")), ""),
         origin,
         str(manifest.get("description") or "").strip(),

@@ -24,6 +24,7 @@ from services.pipelines.generator_manifest import Made, generator_files, generat
 from services.pipelines.generator_networks import GeneratorTraining
 from services.pipelines.generator_recipe import Parent, parent_of, preprocessing_of, recipe_of
 from services.pipelines.resources import Resources
+from services.pipelines.simulated import learnt_from_simulation
 
 
 def run(context: JobContext, resources: Resources) -> dict[str, Any]:
@@ -97,6 +98,7 @@ def _load(
 
 def _add_version(context: JobContext, resources: Resources, made: Made) -> dict[str, Any]:
     manifest = generator_manifest(context.job, made)
+    manifest |= learnt_from_simulation(context.job, made.dataset, resources)
     files = generator_files(manifest, made)
     with resources.session_factory.begin() as session:
         version = ArtifactService(session, resources.store).add(
