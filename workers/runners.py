@@ -27,7 +27,7 @@ PIPELINES: Final[Mapping[str, str]] = MappingProxyType(
         "generator_training": "services.pipelines.generator_training",
         "filter_fitting": "services.pipelines.filter_fitting",
         "filtering": "services.pipelines.filtering",
-        "study": "services.pipelines.study",
+        "study": "services.pipelines.study.pipeline",
         "simulation": "services.pipelines.simulation",
         "artifact_import": "services.pipelines.artifact_import",
         "diagnostic": "services.pipelines.diagnostic",

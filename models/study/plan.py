@@ -91,6 +91,13 @@ class Plan:
         """Steps of one kind, in order."""
         return (step for step in self.steps if step.kind == kind)
 
+    def compared(self) -> Iterator[Step]:
+        """Runs of the study's arms: without the networks that are only trained to be filtered with."""
+        names = {name: {arm.name for arm in arms} for name, arms in self.arms.items()}
+        return (
+            step for step in self.of_kind("run") if step.spec["arm"]["name"] in names[step.condition.name]
+        )
+
     @property
     def key(self) -> str:
         """Digest of all steps: two plans with the same key have the same results."""

@@ -85,7 +85,7 @@ class StepStore:
         self._store.delete(_key(key, _PARTIAL))
 
     def open_sealed(self, key: str) -> StepResult | None:
-        """Return the sealed part; see `services.pipelines.study_unsealing`, its only caller."""
+        """Return the sealed part; see `services.pipelines.study.unsealing`, its only caller."""
         return self._read(_key(key, _SEALED))
 
     def partial(self, key: str) -> StepResult | None:

@@ -9,13 +9,17 @@ from typing import Any, Final
 
 from models.study.arms import GENERATORS, GeneratorName
 from models.study.conditions import Condition
-from models.study.plan import ConditionFacts
+from models.study.plan import ConditionFacts, Plan
 from services.datasets.types import SPLITS, DatasetItem
 from services.errors import InvalidInputError
 
 LEFT_OUT: Final = "left_out"
 UNLABELLED: Final = "unlabelled"
 MIN_ABERRATIONS: Final = 2
+MIN_FILTERED: Final = 10
+"""Aberrations that a filter is fitted on at least, as `models.filtering` wants."""
+MIN_MAPPED: Final = 16
+"""Crops of both classes that its map needs: one more than a crop has neighbours there."""
 
 
 def split_of(item: DatasetItem, condition: Condition) -> str:
@@ -58,6 +62,28 @@ def facts_of(items: Sequence[DatasetItem], conditions: Sequence[Condition]) -> d
             )
         facts[condition.name] = _facts(items, condition)
     return facts
+
+
+def check_filters(plan: Plan, facts: Mapping[str, ConditionFacts]) -> None:
+    """Make sure, before anything is trained, that the filters of a plan can be fitted.
+
+    Raises
+    ------
+    InvalidInputError
+        A condition has too few crops for the filters of its arms; the message says what to change.
+    """
+    for condition in plan.conditions:
+        if not any(arm.filter_methods for arm in plan.arms[condition.name]):
+            continue
+        aberrations = facts[condition.name].train_aberrations
+        crops = plan.normals[condition.name] + aberrations
+        if aberrations < MIN_FILTERED or crops < MIN_MAPPED:
+            raise InvalidInputError(
+                f"In the condition {condition.name!r} training has {aberrations} aberrations among {crops} "
+                f"crops; a filter needs {MIN_FILTERED} among {MIN_MAPPED}. Annotate more, choose larger "
+                "aberration_counts, or choose arms and condition_arms without a filter.",
+                "dataset",
+            )
 
 
 def counts_of(items: Sequence[DatasetItem], condition: Condition) -> dict[str, Any]:

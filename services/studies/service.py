@@ -20,7 +20,7 @@ from services.pagination import Page, PageRequest
 from services.storage.base import ObjectStore
 from services.studies.advice import warnings_of
 from services.studies.cache import StepStore
-from services.studies.facts import counts_of
+from services.studies.facts import check_filters, counts_of
 from services.studies.generators import Versions, check_generators, digests_of, resolve_generators
 from services.studies.planning import planned
 from services.studies.repository import KIND, StudyRepository
@@ -151,9 +151,10 @@ def prepare(session: Session, store: ObjectStore, params: StudyParams) -> Prepar
     dataset = datasets.resolve(params.dataset)
     items = datasets.items(dataset)
     versions = resolve_generators(ArtifactService(session, store), params)
-    plan = planned(params, dataset.sha256, items, digests_of(versions)).plan
-    check_generators(versions, plan.conditions, items, plan.settings)
-    return Prepared(dataset, items, versions, plan)
+    found = planned(params, dataset.sha256, items, digests_of(versions))
+    check_filters(found.plan, found.facts)
+    check_generators(versions, found.plan.conditions, items, found.plan.settings)
+    return Prepared(dataset, items, versions, found.plan)
 
 
 def _shown(
@@ -170,7 +171,7 @@ def _shown(
     return StudyPlan(
         dataset=prepared.dataset.ref,
         size=params.size,
-        runs=sum(1 for _ in plan.of_kind("run")),
+        runs=sum(1 for _ in plan.compared()),
         steps=[_step(step, paces, cached=step.key in cached) for step in plan.steps],
         computed=len(rest),
         from_cache=len(cached),

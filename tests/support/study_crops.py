@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.datasets.types import DatasetItem
-from services.pipelines.study_data import StudyCrops
+from services.pipelines.study.data import StudyCrops
 
 SIDE = 32
 

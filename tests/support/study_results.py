@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.study.arms import ALL_ARMS, ARMS, arms_of
-from services.pipelines.study_pictures import REAL_VALIDATION, Gallery, Map, StudyPictures
+from services.pipelines.study.figures.pictures import REAL_VALIDATION, Gallery, Map, StudyPictures
 from tests.support import study_steps
 
 SIDE = 48

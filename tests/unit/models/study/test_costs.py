@@ -50,7 +50,9 @@ class TestTimekeeper:
         assert {} == watch.paces
         assert 3.0 == watch.left_s([Work("embed", 1)])
 
-    @pytest.mark.parametrize("kind", ["train", "train-bbdm-default", "generate-painted", "embed", "fit-filter"])
+    @pytest.mark.parametrize(
+        "kind", ["train", "train-bbdm-default", "generate-painted", "embed", "fit-filter"]
+    )
     def test_a_machine_of_ours_has_paces(self, kind: str) -> None:
         """For a first plan."""
         assert REFERENCE_PACES[kind] > 0

@@ -65,6 +65,13 @@ class TestOrder:
         assert 3 * 2 + 1 == sum(1 for _ in plan().of_kind("run"))
         assert 4 * 2 == sum(1 for _ in with_reference.of_kind("run"))
 
+    def test_a_network_to_filter_with_is_not_compared(self) -> None:
+        """Unless its arm is."""
+        with_reference = plan(arms=(*FEW, "augmented"))
+
+        assert set(FEW) == {step.spec["arm"]["name"] for step in plan().compared()}
+        assert {*FEW, "augmented"} == {step.spec["arm"]["name"] for step in with_reference.compared()}
+
     def test_conditions_have_arms_and_seeds_of_their_own(self) -> None:
         """The whole data set first."""
         found = plan(leave_out=LEAVE_OUT, condition_seeds=3)

@@ -60,6 +60,13 @@ class TestPromotion:
         check_promotion(version("filter"), "candidate")
         check_promotion(version("segmenter"), "production")
 
+    def test_has_no_meaning_for_a_study(self) -> None:
+        """A report is read; it may be called anything else."""
+        check_promotion(version("study"), "published")
+
+        with pytest.raises(PromotionRefusedError, match="net/3 is a study"):
+            check_promotion(version("study"), "production")
+
 
 class TestGenerators:
     @pytest.mark.parametrize(
@@ -119,3 +126,21 @@ class TestFilters:
 
         with pytest.raises(PromotionRefusedError, match="validation crops of S2"):
             check_promotion(version("filter", **manifest), "production")
+
+
+class TestSimulated:
+    @pytest.mark.parametrize(
+        ("kind", "manifest"),
+        [
+            ("classifier", {"trained": True, "metrics": {"test": figures(5)}}),
+            ("generator", {"preprocessing": PREPROCESSING}),
+            ("filter", measured(5, 5)),
+        ],
+    )
+    def test_never_becomes_production(self, kind: str, manifest: dict[str, Any]) -> None:
+        """However good its figures are; without the mark it may, and so may another alias."""
+        check_promotion(version(kind, **manifest), "production")
+        check_promotion(version(kind, **manifest, simulated=True), "candidate")
+
+        with pytest.raises(PromotionRefusedError, match="learnt from simulated crops"):
+            check_promotion(version(kind, **manifest, simulated=True), "production")
