@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from models.classification.metrics import Floats, Labels
 from models.classification.ranking import RankingTables
 from models.study.statistics import METRICS, UNITS, Scores, Unit
 
-Verdict = Literal["better", "worse", "no difference shown"]
 Bounds = tuple[float, float]
 
 NUM_RESAMPLES: Final = 1000
@@ -173,16 +172,6 @@ def t_interval(values: Floats) -> Bounds | None:
     half = float(stats.t.ppf(QUANTILES[1], len(values) - 1)) * error
     mean = float(np.mean(values))
     return mean - half, mean + half
-
-
-def verdict(interval: Bounds | list[float] | None) -> Verdict:
-    """Say in words what an interval of a difference shows; without one, nothing is shown."""
-    if interval is None:
-        return "no difference shown"
-    low, high = interval
-    if low > 0:
-        return "better"
-    return "worse" if high < 0 else "no difference shown"
 
 
 def _with_drawn_seeds(resampled: Floats) -> Floats:

@@ -16,6 +16,7 @@ from services.pipelines.study.figures.gathering import pictures_of
 from services.pipelines.study.header import header_of
 from services.pipelines.study.report.page import report_html
 from services.pipelines.study.report.pdf import report_pdf
+from services.pipelines.study.report.reading import VERDICTS, judged
 from services.pipelines.study.results import comparisons_csv, results_of, runs_csv, summaries_csv
 from services.pipelines.study.unsealing import unsealed
 from services.pipelines.study.work import StudyWork
@@ -100,8 +101,5 @@ def headline_of(results: Mapping[str, Any]) -> dict[str, Any]:
     chosen = next((one for one in mine if one["arm"] == PAPERS_ARM), mine[-1] if mine else None)
     if chosen is None:
         return {}
-    return {
-        name: chosen[name]
-        for name in ("arm", "reference", "split", "unit", "metric", "difference", "both", "verdict")
-        if name in chosen
-    }
+    names = ("arm", "reference", "split", "unit", "metric", "difference", "both")
+    return {**{name: chosen[name] for name in names}, "verdict": VERDICTS[judged(chosen)]}

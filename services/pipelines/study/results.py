@@ -10,9 +10,10 @@ import numpy as np
 
 from models.study.arms import REFERENCE, Arm
 from models.study.comparisons import comparisons_of, pairs_of, reference_among
-from models.study.paired import NUM_RESAMPLES, verdict
+from models.study.paired import NUM_RESAMPLES
 from models.study.runs import FinishedRun
 from models.study.statistics import METRICS, RATIOS, SPLITS, UNITS, figures_of, summarise
+from services.pipelines.study.report.reading import VERDICTS, judged
 from services.spreadsheets import csv_pieces
 
 SCHEMA: Final = 1
@@ -136,7 +137,7 @@ def comparisons_csv(results: Mapping[str, Any]) -> bytes:
     rows = (
         {name: one[name] for name in first}
         | dict(zip(bounds, (end for name in _INTERVALS for end in one[name] or (None, None)), strict=True))
-        | {"resampled": one["resampled"], "shown": verdict(one["both"])}
+        | {"resampled": one["resampled"], "shown": VERDICTS[judged(one)]}
         for one in results["comparisons"]
     )
     return _csv((*first, *bounds, "resampled", "shown"), rows)

@@ -37,6 +37,15 @@ METRICS: Final = MappingProxyType(
 )
 ALL: Final = "all"
 MIN_SEEDS: Final = 2
+VERDICTS: Final = MappingProxyType(
+    {
+        "better": "better",
+        "worse": "worse",
+        "unsure": "not shown over seeds alone",
+        "open": "no difference shown",
+        "unknown": "cannot be told",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +161,7 @@ def interval_of(comparison: Mapping[str, Any] | None) -> tuple[tuple[float, floa
 
 
 def judged(comparison: Mapping[str, Any] | None) -> str:
-    """Say what a comparison shows: ``better``, ``worse``, ``unsure``, ``open`` or ``unknown``.
+    """Say what a comparison shows: ``better``, ``worse``, ``unsure``, ``open`` or ``unknown`` (`VERDICTS`).
 
     A difference is shown where every interval that there is leaves zero out: few seeds make a resampling of
     seeds too narrow, so the t-interval over seeds has to agree; ``unsure`` is where it does not. From one

@@ -14,6 +14,7 @@ from services.pipelines.study.report.reading import (
     GENERATORS,
     NONE,
     SPLITS,
+    VERDICTS,
     Reading,
     difference,
     fixed,
@@ -48,15 +49,6 @@ REMEDIES: Final[tuple[Pair, ...]] = (
     ("oversampled-bbdm-filtered", "augmented-oversampled"),
     ("oversampled-painted", "augmented-oversampled"),
     ("oversampled-painted-filtered", "augmented-oversampled"),
-)
-VERDICTS: Final = MappingProxyType(
-    {
-        "better": "better",
-        "worse": "worse",
-        "unsure": "not shown over seeds alone",
-        "open": "no difference shown",
-        "unknown": "cannot be told",
-    }
 )
 _SHORT: Final = MappingProxyType({**VERDICTS, "unsure": "not over seeds", "open": "not shown"})
 _INTERVAL: Final = (

@@ -10,6 +10,7 @@ from services.pipelines.study.report.blocks import Callout, Point, Tone
 from services.pipelines.study.report.reading import (
     ALL,
     SPLITS,
+    VERDICTS,
     Reading,
     bracketed,
     difference,
@@ -18,7 +19,6 @@ from services.pipelines.study.report.reading import (
 )
 from services.pipelines.study.report.tables_arms import (
     PAPERS_ARM,
-    VERDICTS,
     Pair,
     shown_of,
 )

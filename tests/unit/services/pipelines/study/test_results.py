@@ -170,7 +170,7 @@ class TestTables:
         """One seed leaves two intervals open."""
         rows = table(comparisons_csv(built([run for run in runs() if run.seed == 0])))
 
-        assert ("", "", "no difference shown") == (
+        assert ("", "", "cannot be told") == (
             rows[0]["over_seeds_low"],
             rows[0]["both_high"],
             rows[0]["shown"],
