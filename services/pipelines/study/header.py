@@ -19,6 +19,7 @@ from models.quality.ssim import max_ssim
 from models.study.plan import Step
 from models.study.sizes import PROVES_NOTHING, reduced
 from services.jobs.params import StudyParams
+from services.pipelines.device import default_threads
 from services.pipelines.study.filters import Selector
 from services.pipelines.study.work import STAGES, StudyWork
 from services.studies.advice import warnings_of
@@ -87,7 +88,7 @@ def environment(work: StudyWork) -> dict[str, Any]:
         "device": device,
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
-        "threads": torch.get_num_threads(),
+        "threads": work.resources.settings.torch_threads or default_threads(),
     }
 
 

@@ -150,6 +150,7 @@ def _take(work: StudyWork, step: Step, selector: Selector, progress: Progress) -
         progress.took(step, StepResult(), cached=True)
         return
     progress.say(step)
+    device_of(work.resources.settings)  # what the step before did to torch's threads must not show
     work.saying = lambda message: progress.say(step, message)
     result, sealed = _compute(work, step, selector)
     work.store.put(step.key, result, sealed)

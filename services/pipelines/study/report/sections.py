@@ -29,8 +29,8 @@ from services.pipelines.study.report.reading import ALL, NONE, SPLITS, Reading, 
 Figures = Mapping[str, bytes | None]
 NUMBERS_NOTE: Final = (
     "Tables 1 to 6 and figures 3 to 8 have the numbers that they have in the paper, "
-    f"{paper.NAME}; those with an A are additions. Figures are of the aberration class. Thresholds, "
-    "temperatures and the filter's level were chosen on validation."
+    f"{paper.NAME}; those with an A are additions. Figures are of the aberration class. Thresholds and "
+    "temperatures were chosen on validation; why the filter has its level stands below the filters' table."
 )
 
 
