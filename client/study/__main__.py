@@ -23,7 +23,7 @@ from client.http import Client
 from client.study.simulated import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTINUES = "The service was stopped with it. The same command goes on where the study stopped."
+CONTINUES = "The service that ran it was stopped too: the same command goes on where the study stopped."
 
 
 def study(

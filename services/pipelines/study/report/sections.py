@@ -98,14 +98,14 @@ def _when(created_at: object) -> str:
 
 
 def _summary(reading: Reading, figures: Figures) -> Section:
-    counts = reading.counts(ALL, reading.split)
+    counts, split = reading.counts(ALL, reading.split), SPLITS[reading.split].lower()
     facts = (
         ("Arms", whole(len(reading.titles))),
         ("Seeds", whole(reading.seeds)),
         ("Networks", whole(len(reading.listed("runs")))),
-        (f"Aberrations, {SPLITS[reading.split].lower()}", whole(counts.get("aberration"))),
+        (f"Aberrations, {split}", whole(counts.get("aberration"))),
         ("Aberrant chromosomes", whole(counts.get("aberration_chromosomes"))),
-        ("Their slides", whole(len(counts["groups"])) if counts.get("groups") else NONE),
+        (f"Slides, {split}", whole(len(counts["groups"])) if counts.get("groups") else NONE),
     )
     found = text.findings(reading)
     blocks = (

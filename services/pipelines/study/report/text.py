@@ -40,6 +40,7 @@ _PAINTED: Final[tuple[Pair, ...]] = (
     ("augmented-painted-filtered", "augmented-painted"),
     ("oversampled-painted", "augmented-oversampled"),
 )
+_LEFT_OUT: Final = ("augmented-bbdm", "augmented-painted", "oversampled-painted")
 _PLAIN: Final[tuple[Pair, ...]] = (("real-bbdm", "real"), ("real-cyclegan", "real"))
 _ANSWERS: Final = MappingProxyType(
     {
@@ -98,11 +99,27 @@ def answer(reading: Reading) -> Callout:
         for unit in ("crops", "chromosomes")
     )
     title, tone = _answer_of(verdicts)
+    others = _others_better(reading, arm)
+    if others and "better" not in verdicts:
+        title = f"{title} in the arm asked about, but do in {len(others)} other{'s' * (len(others) > 1)}"
     if reading.split == "val":
         title, tone = f"On validation alone: {title[0].lower()}{title[1:]}", "open"
     if banner(reading):
         title, tone = f"{_reserve(reading)}: {title[0].lower()}{title[1:]}", "open"
-    return Callout(f"{title}.", _answer_text(reading, arm), tone)
+    told = (
+        f" Better per crop by F1 are {', '.join(_named(reading, one) for one in others)}." if others else ""
+    )
+    return Callout(f"{title}.", _answer_text(reading, arm) + told, tone)
+
+
+def _others_better(reading: Reading, arm: str) -> list[str]:
+    """Other arms with synthetic crops whose F1 per crop is shown to be better than the reference's."""
+    synthetic = [str(one["name"]) for one in reading.listed("arms") if one.get("synthetic")]
+    return [
+        one
+        for one in synthetic
+        if one != arm and judged(reading.comparison(one, reading.reference, split=reading.split)) == "better"
+    ]
 
 
 def _answer_of(verdicts: tuple[str, ...]) -> tuple[str, Tone]:
@@ -181,11 +198,10 @@ def _pairs(reading: Reading, pairs: Sequence[Pair], *, condition: str = ALL, spl
 
 def _left_out(reading: Reading) -> str:
     told = []
+    arms = dict.fromkeys((question_arm(reading) or "", *_LEFT_OUT))
+    pairs = tuple((arm, reading.reference) for arm in arms if arm)
     for condition in reading.left_out:
-        arm = question_arm(reading)
-        text = (
-            _pairs(reading, ((arm, reading.reference),), condition=condition, split="left_out") if arm else ""
-        )
+        text = _pairs(reading, pairs, condition=condition, split="left_out")
         if text:
             told.append(f"{reading.condition_title(condition)}. {text}")
     return " ".join(told)
