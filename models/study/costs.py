@@ -11,14 +11,14 @@ from typing import Final
 # estimated with where no study has run yet. Measured by the study in docs/results/study.md.
 REFERENCE_PACES: Final[Mapping[str, float]] = MappingProxyType(
     {
-        "train": 2.3e-6,
-        "train-bbdm-default": 3.3e-4,
-        "train-cyclegan-default": 1.3e-4,
-        "generate-bbdm": 2.2e-4,
+        "train": 2.4e-6,
+        "train-bbdm-default": 1.4e-4,
+        "train-cyclegan-default": 9.0e-5,
+        "generate-bbdm": 1.0e-4,
         "generate-cyclegan": 8.0e-6,
         "generate-painted": 2.0e-6,
-        "embed": 1.2e-6,
-        "fit-filter": 1.2e-2,
+        "embed": 1.0e-6,
+        "fit-filter": 5.0e-3,
     }
 )
 REFERENCE_MACHINE: Final = "one core of an AMD EPYC"
