@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-# Seconds per unit of work on one core of an AMD EPYC (AVX-512), float32, small networks: what a plan is
-# estimated with where no study has run yet. Measured by the study in docs/results/study.md.
+# Seconds per unit of work on one core of an AMD EPYC (AVX-512; classifiers train in bfloat16) with small
+# networks: what a plan is estimated with where no study has run yet. Measured by the study in
+# docs/results/study.md.
 REFERENCE_PACES: Final[Mapping[str, float]] = MappingProxyType(
     {
         "train": 2.4e-6,
