@@ -195,14 +195,15 @@ def told(history: Sequence[Mapping[str, float]], left_s: float) -> str:
     """Write the losses of the last record, and how long it will take from here."""
     last = history[-1] if history else {}
     losses = [f"{name.replace('_', ' ')} {last[name]:.4f}" for name in _TOLD_LOSSES if name in last]
-    return ", ".join([*losses, f"{_spelt(left_s)} left"])
+    return ", ".join([*losses, f"{spelt(left_s)} left"])
 
 
 def _moment_name(step: int) -> str:
     return f"samples-{step:08d}.safetensors"
 
 
-def _spelt(seconds: float) -> str:
+def spelt(seconds: float) -> str:
+    """Write a duration as people say it."""
     if seconds < 2 * _MINUTE_S:
         return f"{seconds:.0f} s"
     if seconds < 2 * _HOUR_S:

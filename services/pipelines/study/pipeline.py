@@ -20,6 +20,7 @@ from models.study.plan import Step
 from services.jobs.context import JobContext
 from services.jobs.params import StudyParams
 from services.pipelines.device import device_of, threads_of
+from services.pipelines.generator_networks import spelt
 from services.pipelines.resources import Resources
 from services.pipelines.study.data import ConditionData, load_crops
 from services.pipelines.study.files import add_study
@@ -33,7 +34,6 @@ from services.studies.repository import StudyRepository
 from services.studies.service import Prepared, paces_of, prepare
 
 UNIT: Final = "steps"
-_MINUTE_S, _HOUR_S = 60, 3600
 
 
 @dataclass
@@ -167,12 +167,3 @@ def _compute(work: StudyWork, step: Step, selector: Selector) -> tuple[StepResul
 _SIMPLE: Final[Mapping[str, Callable[[StudyWork, Step], StepResult]]] = MappingProxyType(
     {"generator": train_generator, "candidates": make_candidates, "embeddings": embed, "filter": fit}
 )
-
-
-def spelt(seconds: float) -> str:
-    """Write a duration as people say it."""
-    if seconds < 2 * _MINUTE_S:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * _HOUR_S:
-        return f"{seconds / _MINUTE_S:.0f} min"
-    return f"{seconds / _HOUR_S:.1f} h"
