@@ -1,4 +1,4 @@
-"""Where networks run, and on how many threads."""
+"""On how many threads networks run; where they run is told in test_resources."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from services.config import Settings
-from services.errors import UnsupportedHereError
-from services.pipelines.device import choose_device, default_threads, device_of, threads_of
+from services.pipelines.device import default_threads, device_of, threads_of
 
 
 class TestDeviceOf:
@@ -38,12 +37,3 @@ class TestDefaultThreads:
         """Where OpenMP is told nothing that it understands."""
         monkeypatch.setenv("OMP_NUM_THREADS", told)
         assert len(os.sched_getaffinity(0)) == default_threads() == threads_of(Settings(torch_threads=0))
-
-
-class TestChooseDevice:
-    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-    def test_refuses_a_gpu_that_is_not_there(self) -> None:
-        """Never silently something else."""
-        assert "cpu" == choose_device("auto").type
-        with pytest.raises(UnsupportedHereError, match="TORCH=cuda"):
-            choose_device("cuda")
