@@ -18,6 +18,7 @@ from models.quality.reading import read_colours
 from models.quality.ssim import max_ssim
 from models.study.plan import Step
 from models.study.sizes import PROVES_NOTHING, reduced
+from services.artifacts.service import ArtifactService
 from services.jobs.params import StudyParams
 from services.pipelines.device import default_threads
 from services.pipelines.study.filters import Selector
@@ -127,7 +128,8 @@ def _generator(work: StudyWork, step: Step) -> dict[str, Any]:
         "history": [],
     }
     if "artifact" in step.spec:
-        return told | {"origin": f"artifact {work.generators[step.condition.name][method]}"}
+        ref = work.generators[step.condition.name][method]
+        return told | given_generator(ref, _manifest(work, ref))
     if "generator" not in step.needs:
         return told
     made = work.result_of(step.needs["generator"])
@@ -140,6 +142,22 @@ def _generator(work: StudyWork, step: Step) -> dict[str, Any]:
         "seconds": facts["seconds"],
         "settings": facts["settings"],
         "history": [[record["step"], record[loss]] for record in facts["history"] if loss in record],
+    }
+
+
+def _manifest(work: StudyWork, ref: str) -> Mapping[str, Any]:
+    with work.resources.session_factory() as session:
+        return ArtifactService(session, work.resources.store).resolve("generator", ref).manifest
+
+
+def given_generator(ref: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell of a generator that was trained before; None where its manifest says nothing."""
+    training = manifest.get("training") or {}
+    return {
+        "origin": f"artifact {ref}",
+        "aberrations": training.get("aberrations"),
+        "steps": training.get("steps"),
+        "settings": manifest.get("recipe") or {},
     }
 
 
