@@ -20,6 +20,8 @@ from services.db.tables.datasets import DatasetItemRow, DatasetVersionRow
 from services.db.tables.filters import FilterScoreRow
 from services.db.tables.images import BatchRow, ImageMasksRow, ImageRow
 from services.db.tables.jobs import JobItemRow, JobRow
+from services.db.tables.uploads import UploadRow
+from services.db.tables.webhooks import WebhookDeliveryRow, WebhookRow
 
 __all__ = [
     "ApiKeyRow",
@@ -43,4 +45,7 @@ __all__ = [
     "PredictionRow",
     "SegmentationRow",
     "SyntheticCropRow",
+    "UploadRow",
+    "WebhookDeliveryRow",
+    "WebhookRow",
 ]

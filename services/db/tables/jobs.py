@@ -42,12 +42,14 @@ class JobRow(Base):
     sample: Mapped[str | None]
     external_id: Mapped[str | None]
     request_id: Mapped[str | None]
+    traceparent: Mapped[str | None]
     queue: Mapped[str]
     priority: Mapped[int] = mapped_column(server_default="0")
     attempt: Mapped[int] = mapped_column(server_default="0")
     max_attempts: Mapped[int]
     not_before: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
     lease_token: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
     worker: Mapped[str | None]
