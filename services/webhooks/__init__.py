@@ -1,0 +1,1 @@
+"""Webhooks: jobs' ends, told to whoever asked to be told, signed as Standard Webhooks has it."""
