@@ -1,8 +1,9 @@
 """Prometheus metrics of jobs, read from the database at each scrape.
 
 Jobs run in other processes than the one that answers ``/metrics``, and processes come and go; the
-rows are the only ones that have seen everything. Counts are therefore those of the whole service,
-whichever replica is asked. A person's retry takes its job out of the counts until it ends again.
+rows are the only ones that have seen everything. So the figures are those of the whole service,
+whichever replica is asked: in a dashboard take their ``max``, not their sum, over replicas. A scrape
+reads the jobs that have not ended and the sums of `services.jobs.totals`, never all rows.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from prometheus_client.core import (
     SummaryMetricFamily,
 )
 from prometheus_client.registry import Collector
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from services.db.engine import SessionFactory
-from services.db.tables import JobItemRow, JobRow
-from services.jobs.types import TERMINAL_STATUSES
+from services.db.tables import JobRow
+from services.jobs.due import CLAIMABLE, WAITING_SINCE
+from services.jobs.totals import UNFINISHED, TotalsRepository
 from services.log import get_logger
+from services.webhooks.metrics import webhook_families
 
-RATE_WINDOW_S: Final = 300
+# Prometheus gives a scrape ten seconds unless it is told otherwise.
+SCRAPE_TIMEOUT_MS: Final = 5_000
 
 log = get_logger(__name__)
 
@@ -51,7 +55,11 @@ class JobCollector(Collector):
         families: list[Metric] = []
         try:
             with self._session_factory() as session:
-                families = [*_jobs(session), *_drift(session), *_times(session), *_items(session)]
+                # One snapshot: a job must not end between two queries, and count twice or not at all.
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+                session.execute(text(f"SET LOCAL statement_timeout = {SCRAPE_TIMEOUT_MS}"))
+                families = [*_unfinished(session), *_ended(session), *_items(session)]
+                families += webhook_families(session)
         except SQLAlchemyError as error:
             log.warning("no job metrics", reason=str(error))
         up.add_metric([], float(bool(families)))
@@ -59,86 +67,80 @@ class JobCollector(Collector):
         yield from families
 
 
-def _jobs(session: Session) -> Iterator[Metric]:
-    ended = CounterMetricFamily("karyobridge_jobs", "Jobs that ended.", labels=["kind", "outcome"])
-    open_ = GaugeMetricFamily("karyobridge_jobs_unfinished", "Jobs by status.", labels=["kind", "status"])
-    oldest = GaugeMetricFamily(
-        "karyobridge_job_oldest_queued_seconds", "Age of the oldest queued job.", labels=["kind"]
+def _unfinished(session: Session) -> Iterator[Metric]:
+    labels = ["kind", "queue", "priority"]
+    open_ = GaugeMetricFamily(
+        "karyobridge_jobs_unfinished", "Jobs that have not ended.", labels=[*labels, "status"]
     )
-    age_s = _seconds(func.now() - func.min(JobRow.created_at))
-    groups = select(JobRow.kind, JobRow.status, func.count(), age_s).group_by(JobRow.kind, JobRow.status)
-    for kind, status, number, age in session.execute(groups):
-        (ended if status in TERMINAL_STATUSES else open_).add_metric([kind, status], number)
-        if status == "queued":
-            oldest.add_metric([kind], float(age))
-    yield from (ended, open_, oldest)
+    oldest = GaugeMetricFamily(
+        "karyobridge_job_oldest_queued_seconds",
+        "How long the longest waiting of the jobs that are due has been waiting.",
+        labels=labels,
+    )
+    silent = GaugeMetricFamily(
+        "karyobridge_job_leases_expired",
+        "Jobs whose worker went silent and that no sweep has taken back yet.",
+        labels=["queue"],
+    )
+    expired: dict[str, int] = {}
+    for row in session.execute(_UNFINISHED_GROUPS):
+        values = [row.kind, row.queue, str(row.priority)]
+        open_.add_metric([*values, row.status], row.number)
+        expired[row.queue] = expired.get(row.queue, 0) + row.expired
+        if row.waiting_s is not None:
+            oldest.add_metric(values, float(row.waiting_s))
+    for queue, number in expired.items():
+        silent.add_metric([queue], number)
+    yield from (open_, oldest, silent)
 
 
-def _drift(session: Session) -> Iterator[Metric]:
+_UNFINISHED_GROUPS: Final = (
+    select(
+        JobRow.kind,
+        JobRow.queue,
+        JobRow.priority,
+        JobRow.status,
+        func.count().label("number"),
+        func.count().filter(JobRow.lease_expires_at < func.now()).label("expired"),
+        func.extract("epoch", func.now() - func.min(WAITING_SINCE).filter(CLAIMABLE)).label("waiting_s"),
+    )
+    .where(JobRow.status.in_(UNFINISHED))
+    .group_by(JobRow.kind, JobRow.queue, JobRow.priority, JobRow.status)
+)
+
+
+def _ended(session: Session) -> Iterator[Metric]:
+    ended = CounterMetricFamily("karyobridge_jobs", "Jobs that ended.", labels=["kind", "outcome"])
     warned = CounterMetricFamily(
         "karyobridge_jobs_drift_warned",
         "Jobs whose crops are unlike what their filter's classifier was trained on.",
         labels=["kind"],
     )
-    groups = (
-        select(JobRow.kind, func.count())
-        .where(JobRow.result["drift"]["warning"].astext.is_not(None))
-        .group_by(JobRow.kind)
-    )
-    for kind, number in session.execute(groups):
-        warned.add_metric([kind], number)
-    yield warned
-
-
-def _times(session: Session) -> Iterator[Metric]:
     wait = SummaryMetricFamily(
-        "karyobridge_job_queue_wait_seconds", "From being due to the first start.", labels=["kind"]
+        "karyobridge_job_queue_wait_seconds",
+        "From being due to the first start, of jobs that ended.",
+        labels=["kind"],
     )
     run = SummaryMetricFamily(
         "karyobridge_job_run_seconds", "From the first start to the end.", labels=["kind"]
     )
-    # A back-off after the start is no waiting in the queue; a person's retry begins the wait anew.
-    due_at = case((JobRow.not_before <= JobRow.started_at, JobRow.not_before), else_=JobRow.created_at)
-    groups = (
-        select(
-            JobRow.kind,
-            func.count(),
-            _seconds(func.sum(JobRow.started_at - due_at)),
-            func.count(JobRow.finished_at),
-            _seconds(func.sum(JobRow.finished_at - JobRow.started_at)),
-        )
-        .where(JobRow.started_at.is_not(None))
-        .group_by(JobRow.kind)
-    )
-    for kind, started, waited_s, finished, ran_s in session.execute(groups):
-        wait.add_metric([kind], started, float(waited_s))
-        run.add_metric([kind], finished, float(ran_s or 0.0))
-    yield from (wait, run)
+    sums: dict[str, dict[str, Any]] = {}
+    for total in TotalsRepository(session).totals():
+        ended.add_metric([total.kind, total.outcome], total.jobs)
+        kind = sums.setdefault(total.kind, dict.fromkeys(("started", "warned", "waited_s", "ran_s"), 0))
+        kind["started"] += total.started
+        kind["warned"] += total.drift_warned
+        kind["waited_s"] += total.waited_s
+        kind["ran_s"] += total.ran_s
+    for name, kind in sums.items():
+        warned.add_metric([name], kind["warned"])
+        wait.add_metric([name], kind["started"], kind["waited_s"])
+        run.add_metric([name], kind["started"], kind["ran_s"])
+    yield from (ended, warned, wait, run)
 
 
 def _items(session: Session) -> Iterator[Metric]:
     total = CounterMetricFamily("karyobridge_items", "Items recorded.", labels=["kind", "outcome"])
-    rate = GaugeMetricFamily(
-        "karyobridge_items_per_second",
-        f"Items recorded per second over the last {RATE_WINDOW_S} s.",
-        labels=["kind"],
-    )
-    window_start = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, RATE_WINDOW_S)
-    recent = func.count().filter(JobItemRow.finished_at > window_start)
-    groups = (
-        select(JobRow.kind, JobItemRow.status, func.count(), recent)
-        .join(JobRow, JobRow.id == JobItemRow.job_id)
-        .where(JobItemRow.status != "pending")
-        .group_by(JobRow.kind, JobItemRow.status)
-    )
-    rates: dict[str, float] = {}
-    for kind, status, number, lately in session.execute(groups):
-        total.add_metric([kind, status], number)
-        rates[kind] = rates.get(kind, 0.0) + lately / RATE_WINDOW_S
-    for kind, per_second in rates.items():
-        rate.add_metric([kind], per_second)
-    yield from (total, rate)
-
-
-def _seconds(interval: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.extract("epoch", interval)
+    for (kind, outcome), number in TotalsRepository(session).items().items():
+        total.add_metric([kind, outcome], number)
+    yield total
