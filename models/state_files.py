@@ -8,7 +8,8 @@ import json
 import pickle
 import struct
 import warnings
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -17,6 +18,9 @@ import torch
 from safetensors import SafetensorError
 
 _LENGTH_BYTES = 8  # a safetensors file starts with the length of its header
+# A tensor may be stored under two names, but not made of one number repeated without end.
+_MAX_SHARING = 4
+_MAX_DEPTH = 16
 _UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError),
     *(UnicodeDecodeError, IndexError, TypeError, AttributeError, struct.error),
@@ -67,15 +71,39 @@ def read_checkpoint(content: bytes) -> dict[str, Any]:
     """
     with suppress(WeightsError):  # perhaps a checkpoint of torch
         return read_safetensors(content)
+    _refuse_packed(content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a strange pickle protocol, for example, is refused anyway
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        claimed_bytes = sum(tensor.nbytes for tensor in _tensors(state))
     except _UNREADABLE as error:
         raise WeightsError("Neither safetensors nor a PyTorch checkpoint of plain tensors.") from error
     if not isinstance(state, dict):
         raise WeightsError("The checkpoint is not a plain dictionary.")
+    if claimed_bytes > _MAX_SHARING * len(content):
+        raise WeightsError("The checkpoint's tensors claim far more numbers than it holds.")
     return state
+
+
+def _refuse_packed(content: bytes) -> None:
+    """Refuse a checkpoint that unpacks to more than it holds: torch writes its own without compression."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked_bytes = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, struct.error, NotImplementedError):
+        return  # an older checkpoint, or none: torch will tell
+    if unpacked_bytes > len(content):
+        raise WeightsError("The checkpoint is compressed; save it with torch.save as it is.")
+
+
+def _tensors(value: Any, levels: int = _MAX_DEPTH) -> Iterator[torch.Tensor]:
+    """Every tensor in a checkpoint's dictionaries and lists."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping | list | tuple) and levels:
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(inner, levels - 1)
 
 
 def read_metadata(content: bytes) -> dict[str, str]:
@@ -86,6 +114,27 @@ def read_metadata(content: bytes) -> dict[str, str]:
         return dict(header.get("__metadata__", {}))
     except (ValueError, AttributeError, TypeError):
         return {}
+
+
+def require_room(widths: Iterable[int], state: Mapping[str, torch.Tensor]) -> None:
+    """Refuse a network that is far larger than its weights, before memory is taken for it.
+
+    A network's size is told from a few of its tensors, and small ones can ask for any size.
+
+    Parameters
+    ----------
+    widths
+        Channels of the network's blocks; each has at least one convolution of 3 x 3 from them to as many.
+
+    Raises
+    ------
+    WeightsError
+        The tensors have too few numbers for that, or a block has no channels.
+    """
+    widths = tuple(widths)
+    needed = sum(width * width for width in widths) * 9
+    if min(widths) < 1 or needed > sum(tensor.numel() for tensor in state.values()):
+        raise WeightsError(f"Blocks of {sorted(set(widths))} channels do not go with the tensors.")
 
 
 def under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

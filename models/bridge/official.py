@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from models.bridge.network import IMAGE_CHANNELS, OFFICIAL_GROUPS, UNet, UNetConfig
 from models.bridge.scheduler import BrownianBridge
-from models.state_files import WeightsError, read_checkpoint, read_metadata
+from models.state_files import WeightsError, read_checkpoint, read_metadata, require_room
 
 _UNTOLD: Final = "bridge"
 PREFIX: Final = "denoise_fn."
@@ -57,7 +57,10 @@ def to_safetensors(
 
 def _untold(content: bytes) -> dict[str, Any]:
     """What `to_safetensors` wrote beside the tensors; nothing for other files."""
-    return dict(json.loads(read_metadata(content).get(_UNTOLD, "{}")))
+    try:
+        return dict(json.loads(read_metadata(content).get(_UNTOLD, "{}")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise WeightsError("What the file says of its network beside the tensors is unreadable.") from error
 
 
 def to_checkpoint(weights: bytes) -> bytes:
@@ -101,6 +104,15 @@ def from_bytes(content: bytes, head_channels: int | None = None) -> tuple[UNet, 
     WeightsError
         The bytes are no weights of a BBDM in pixel space, or its schedule is another one.
     """
+    try:
+        return _read(content, head_channels)
+    except (RuntimeError, ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"The tensors contradict each other: {error}") from error
+
+
+def _read(content: bytes, head_channels: int | None) -> tuple[UNet, BrownianBridge]:
     checkpoint = read_checkpoint(content)
     model = checkpoint.get("model", checkpoint)
     if not isinstance(model, Mapping):
@@ -160,6 +172,8 @@ def _config_of(state: Mapping[str, torch.Tensor], head_channels: int | None, nor
         )
     base = int(first.shape[0])
     blocks = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("input_blocks."))
+    if base < 1 or blocks > len(state):
+        raise WeightsError("The tensors are not those of BBDM's U-Net.")
     # The first output block that also enlarges ends the deepest level, of R + 1 blocks.
     ends = [index for index in range(blocks) if f"output_blocks.{index}.1.in_layers.2.weight" in state]
     per_level = (ends[0] if ends else blocks - 1) + 1
@@ -168,8 +182,9 @@ def _config_of(state: Mapping[str, torch.Tensor], head_channels: int | None, nor
         for index in range(1, blocks, per_level)
         if (name := f"input_blocks.{index}.0.in_layers.2.weight") in state
     ]
-    if not widths or blocks % per_level or any(width % base for width in widths):
+    if not widths or per_level == 1 or blocks % per_level or any(width % base for width in widths):
         raise WeightsError("The tensors are not those of BBDM's U-Net.")
+    require_room([width for width in widths for _ in range(per_level - 1)], state)
     try:
         return UNetConfig(
             base,

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import safetensors.torch
 import torch
 from sklearn.metrics import average_precision_score
 from torch.nn import functional
 
-from models.classification import network
+from models.classification import network, training_state
 from models.classification.augmentation import Augmentation, Draws, EpochDraws, augment
 from models.classification.classifier import Classifier, ClassifierSpec
+from models.classification.records import EpochRecord
 from models.classification.training_set import LabelledCanvases, class_weights
+from models.epochs import EpochPart
 from models.precision import autocast_dtype
-from models.state_files import under
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _ORDER_STREAM = 0x0D3
 _MIN_BATCH = 2  # batch normalisation has no variance of a single crop
-_ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -67,19 +66,6 @@ class TrainingConfig:
     patience_epochs: int | None = None
     seed: int = 0
     precision: str = "auto"
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One epoch: mean losses, and on validation F1 at probability 0.5 and average precision.
-
-    None where validation has no crop, or no aberration.
-    """
-
-    loss: float
-    val_loss: float | None
-    val_f1: float | None
-    val_average_precision: float | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +110,7 @@ class ClassifierTrainer:
         self.device = device
         self.spec = spec
         self.history: list[EpochRecord] = []
+        self.part = EpochPart()
         self.best_epoch = 0
         self.net = net.to(device)
         self._autocast_dtype = autocast_dtype(config.precision, device)
@@ -132,11 +119,11 @@ class ClassifierTrainer:
             torch.channels_last if self._autocast_dtype or device.type == "cuda" else torch.contiguous_format
         )
         for parameter in self.net.parameters():
-            parameter.data = self._laid_out(parameter.data)
+            parameter.data = self.laid_out(parameter.data)
         self._train = train
         self._validation = validation
-        self._best_state: dict[str, torch.Tensor] | None = None
-        self._optimiser = torch.optim.AdamW(  # without decay it is Adam
+        self.best_state: dict[str, torch.Tensor] | None = None
+        self.optimiser = torch.optim.AdamW(  # without decay it is Adam
             self.net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         weights = torch.from_numpy(class_weights(train.labels)).float() if config.class_weights else None
@@ -150,6 +137,11 @@ class ClassifierTrainer:
         return len(self.history)
 
     @property
+    def position(self) -> tuple[int, int]:
+        """Epochs that are done, and batches of the present one."""
+        return self.epoch, self.part.batches
+
+    @property
     def finished(self) -> bool:
         """Whether all epochs are done, or patience is at its end."""
         patience = self.config.patience_epochs
@@ -157,58 +149,40 @@ class ClassifierTrainer:
         return self.epoch >= self.config.epochs or stale
 
     def run_epoch(self, check: Callable[[], None] = lambda: None) -> EpochRecord:
-        """Train one epoch and validate; `check` is called before every batch."""
+        """Train one epoch, or the rest of one, and validate.
+
+        `check` is called before every batch; if it raises, `checkpoint` keeps the batches before.
+        """
         self.net.train()
-        total, count = 0.0, 0
         batches = list(self._batches())
         num_draws = max(len(self._train), sum(len(batch.rows) for batch in batches))
         draws = EpochDraws(num_draws, self.config.seed, self.epoch)
-        for index, batch in enumerate(batches):
+        for index in range(self.part.batches, len(batches)):
             check()
-            for group in self._optimiser.param_groups:
+            for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate(self.epoch + index / len(batches))
-            rows = batch.rows
-            loss = self._step(rows, draws.of(batch.drawn))
-            total, count = total + loss * len(rows), count + len(rows)
-        record = self._validated(total / count)
+            rows, drawn = batches[index].rows, batches[index].drawn
+            self.part = self.part.plus(self._step(rows, draws.of(drawn)), len(rows))
+        record = self._validated(self.part.mean_loss)
+        self.part = EpochPart()
         self.history.append(record)
         self._remember_best(record)
         return record
 
     def weights(self, *, half: bool = False) -> bytes:
         """Safetensors of the network that counts: the best epoch's with patience, else the last one's."""
-        net = network.from_state_dict(self._best_state or self.net.state_dict())
+        net = network.from_state_dict(self.best_state or self.net.state_dict())
         return network.to_safetensors(net, half=half)
 
     def checkpoint(self) -> bytes:
         """Everything an exact resume needs, as safetensors (no pickle)."""
-        tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
-        for index, state in self._optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{name}": state[name] for name in _ADAM_STATE}
-        if self._best_state is not None:
-            tensors |= {f"best.{name}": tensor for name, tensor in self._best_state.items()}
-        rows = [[math.nan if v is None else v for v in vars(record).values()] for record in self.history]
-        tensors["history"] = torch.tensor(rows, dtype=torch.float64)
-        tensors["best_epoch"] = torch.tensor(self.best_epoch)
-        return safetensors.torch.save({k: t.detach().cpu().contiguous() for k, t in tensors.items()})
+        return training_state.pack(self)
 
     def resume(self, content: bytes) -> None:
         """Continue from the bytes of `checkpoint`, made with the same data and configuration."""
-        tensors = safetensors.torch.load(content)
-        self.history = [
-            EpochRecord(row[0], *(None if math.isnan(v) else v for v in row[1:]))
-            for row in tensors.pop("history").tolist()
-        ]
-        self.best_epoch = int(tensors.pop("best_epoch"))
-        self.net.load_state_dict(under("net.", tensors))
-        self._best_state = under("best.", tensors) or None
-        optimiser_state = self._optimiser.state_dict()
-        for key, tensor in under("adam.", tensors).items():
-            index, name = key.split(".", 1)
-            optimiser_state["state"].setdefault(int(index), {})[name] = self._laid_out(tensor)
-        self._optimiser.load_state_dict(optimiser_state)
+        training_state.unpack(self, content)
 
-    def _laid_out(self, tensor: torch.Tensor) -> torch.Tensor:
+    def laid_out(self, tensor: torch.Tensor) -> torch.Tensor:
         """Lay a convolution's weights, or what the optimiser keeps of them, out as images are.
 
         The fused optimiser walks through memory: weights and moments must lie alike.
@@ -270,9 +244,9 @@ class ClassifierTrainer:
         with torch.autocast(self.device.type, dtype=self._autocast_dtype, enabled=enabled):
             logits = self.net(images)
         loss = functional.cross_entropy(logits.float(), labels, weight=self._class_weights)
-        self._optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self._optimiser.step()
+        self.optimiser.step()
         return float(loss.item())
 
     def _validated(self, loss: float) -> EpochRecord:
@@ -297,4 +271,4 @@ class ClassifierTrainer:
         earlier = [r.val_average_precision or 0.0 for r in self.history[:-1]]
         if (record.val_average_precision or 0.0) > max(earlier, default=-1.0):
             self.best_epoch = self.epoch
-            self._best_state = {name: t.detach().cpu().clone() for name, t in self.net.state_dict().items()}
+            self.best_state = {name: t.detach().cpu().clone() for name, t in self.net.state_dict().items()}

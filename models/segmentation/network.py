@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from cellpose.resnet_torch import CPnet
 
-from models.state_files import WeightsError, read_state
+from models.state_files import WeightsError, read_state, require_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +68,11 @@ def from_state_dict(state: Mapping[str, torch.Tensor]) -> CPnet:
         num_outputs = state["output.2.weight"].shape[0]
     except KeyError as error:
         raise WeightsError(f"No tensor named {error.args[0]!r}: not a Cellpose 1-3 network.") from error
+    except IndexError as error:
+        raise WeightsError("A tensor has no width: not a Cellpose 1-3 network.") from error
     if num_outputs != NUM_OUTPUTS:
         raise WeightsError(f"The network has {num_outputs} outputs, a segmenter has {NUM_OUTPUTS}.")
+    require_room(widths, state)
     net = build(NetworkSpec(channels=(widths[0], widths[1], widths[2], widths[3])))
     # Older checkpoints carry no diameters; everything else must be there.
     diameters = {"diam_mean", "diam_labels"}

@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from torch.nn import functional
 
+from models.epochs import EpochPart
 from models.precision import autocast_dtype
 from models.segmentation import network
 from models.segmentation.augmentation import AugmentationRanges, random_crop
@@ -96,6 +97,7 @@ class SegmenterTrainer:
         self.device = device
         self.epoch = 0
         self.losses: list[float] = []
+        self._part = EpochPart()
         self.net = net.to(device=device, memory_format=torch.channels_last)
         self.net.diam_labels.data.fill_(config.diameter_px)
         scale = float(self.net.diam_mean.item()) / config.diameter_px
@@ -107,18 +109,25 @@ class SegmenterTrainer:
         )
         self._autocast_dtype = autocast_dtype(config.precision, device)
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epochs that are done, and batches of the present one."""
+        return self.epoch, self._part.batches
+
     def run_epoch(self, check: Callable[[], None] = lambda: None) -> float:
-        """Train one epoch and return its mean loss; `check` is called before every batch."""
+        """Train one epoch, or the rest of one, and return its mean loss.
+
+        `check` is called before every batch; if it raises, `checkpoint` keeps the batches before.
+        """
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
         self.net.train()
-        total, count = 0.0, 0
-        for images, targets, weights in self._batches():
+        for images, targets, weights in self._batches(first=self._part.batches):
             check()
-            loss = self._step(images, targets, weights)
-            total, count = total + loss * len(images), count + len(images)
+            self._part = self._part.plus(self._step(images, targets, weights), len(images))
         self.epoch += 1
-        self.losses.append(total / count)
+        self.losses.append(self._part.mean_loss)
+        self._part = EpochPart()
         return self.losses[-1]
 
     def checkpoint(self) -> bytes:
@@ -127,6 +136,7 @@ class SegmenterTrainer:
         for index, state in self._optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": t.detach().cpu().contiguous() for name, t in state.items()}
         tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
+        tensors["part"] = self._part.to_tensor()
         return safetensors.torch.save(tensors)
 
     def resume(self, content: bytes) -> None:
@@ -134,6 +144,7 @@ class SegmenterTrainer:
         tensors = safetensors.torch.load(content)
         self.losses = tensors.pop("losses").tolist()
         self.epoch = len(self.losses)
+        self._part = EpochPart.of_tensor(tensors.pop("part", None))
         self.net.load_state_dict({k[4:]: t for k, t in tensors.items() if k.startswith("net.")})
         optimiser_state = self._optimiser.state_dict()
         for key, tensor in tensors.items():
@@ -150,10 +161,11 @@ class SegmenterTrainer:
         progress = (self.epoch - warmup) / max(planned - warmup, 1)
         return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
 
-    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    def _batches(self, *, first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """The epoch's batches from the `first` on: each crop is drawn by its place in the epoch."""
         order_rng = np.random.default_rng([self.config.seed, self.epoch])
         order = order_rng.permutation(np.repeat(np.arange(len(self._data)), self.config.crops_per_image))
-        for start in range(0, len(order), self.config.batch_size):
+        for start in range(first * self.config.batch_size, len(order), self.config.batch_size):
             crops = [
                 random_crop(
                     self._data[index].image,

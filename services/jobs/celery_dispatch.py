@@ -6,6 +6,8 @@ senders and workers; both get their Celery application from `make_celery`.
 
 from __future__ import annotations
 
+import socket
+from functools import cached_property
 from typing import Any, Final
 
 from celery import Celery
@@ -23,6 +25,18 @@ MAX_PRIORITY: Final = max(PRIORITIES)
 # would do no harm (the claim turns a second worker away), but it would be noise in every long run.
 UNACKED_LIMIT_S: Final = int(LONGEST_RUN_S) + 3600
 SEND_TIMEOUT_S: Final = 5.0
+# Of an idle connection: asked after 10 s whether the broker is there, and given up after 20 s of silence.
+# (RabbitMQ's client asks by itself.) macOS has not all of these options.
+_ASKED: Final = {
+    getattr(socket, name): value
+    for name, value in {
+        "TCP_KEEPIDLE": 10,
+        "TCP_KEEPINTVL": 5,
+        "TCP_KEEPCNT": 2,
+        "TCP_USER_TIMEOUT": 20_000,
+    }.items()
+    if hasattr(socket, name)
+}
 _SEND_RETRIES: Final = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 
 
@@ -82,7 +96,7 @@ class CeleryDispatcher:
                 priority=MAX_PRIORITY - priority if _on_redis(self._broker_url) else priority,
                 ignore_result=True,
             )
-        except (OperationalError, OSError) as error:
+        except self._away as error:
             raise BrokerAwayError(f"The broker did not take job {job_id}: {error}") from error
 
     def waiting(self, queue: str) -> int:
@@ -91,19 +105,25 @@ class CeleryDispatcher:
             with self._connection() as connection:
                 bound: Any = make_queue(queue, self._broker_url)(connection.default_channel)
                 return int(bound.queue_declare().message_count)
-        except (OperationalError, OSError) as error:
+        except self._away as error:
             raise BrokerAwayError(f"The broker does not answer: {error}") from error
 
     def check(self) -> None:
         """Raise `BrokerAwayError` unless the broker answers."""
         try:
             self._connection().release()
-        except (OperationalError, OSError) as error:
+        except self._away as error:
             raise BrokerAwayError(f"The broker does not answer: {error}") from error
 
     def close(self) -> None:
         """Give the connections back."""
         self._app.close()
+
+    @cached_property
+    def _away(self) -> tuple[type[BaseException], ...]:
+        """What a lost broker raises: the library's own errors come through where Kombu does not connect."""
+        connection = self._app.connection_for_write()
+        return (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors)
 
     def _connection(self) -> Any:
         connection = self._app.connection_for_write()
@@ -126,6 +146,7 @@ def _transport_options(broker_url: str) -> dict[str, Any]:
         "priority_steps": sorted(MAX_PRIORITY - priority for priority in PRIORITIES),
         "socket_connect_timeout": SEND_TIMEOUT_S,
         "socket_keepalive": True,
+        "socket_keepalive_options": _ASKED,
         "max_retries": 2,
         "interval_start": 0.1,
     }

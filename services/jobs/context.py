@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from opentelemetry.trace import INVALID_SPAN, Span
 from sqlalchemy.orm import Session
 
+from services import tracing
 from services.db.tables import JsonObject
 from services.errors import KaryobridgeError, Problem, TransientError, problem_of
 from services.jobs.errors import (
     JobCancelledError,
+    JobDisplacedError,
     JobHandedBackError,
     JobOvertimeError,
     LeaseLostError,
@@ -60,7 +63,9 @@ class JobContext:
         self._budget = budget
         self._stopping = stopping
         self._begun: set[int] = set()
+        self._spans: dict[int, Span] = {}
         self._recorded: dict[int, ItemStatus] = {}
+        self._saved = False
         self._untold: Progress | None = None
         self._told_at = float("-inf")
 
@@ -79,6 +84,11 @@ class JobContext:
         """How many items this attempt recorded, by status."""
         return Counter(self._recorded.values())
 
+    @property
+    def brought_something(self) -> bool:
+        """Whether this attempt recorded an item or stored a checkpoint."""
+        return self._saved or bool(self._recorded)
+
     def pending(self) -> list[JobItem]:
         """List the inputs that no attempt has recorded, in their order."""
         return [item for item in self._claim.pending if item.position not in self._recorded]
@@ -95,6 +105,8 @@ class JobContext:
         """
         self._run(lambda leases: leases.begin(self._claim, item), durable=False)
         self._begun.add(item.position)
+        # Below the attempt, beside what it computes: a pipeline may have begun several.
+        self._spans[item.position] = tracing.begin("item", attributes={"karyobridge.input_id": item.input_id})
 
     def check(self) -> None:
         """Stop here if the job must not go on; cheap, call it between batches.
@@ -102,7 +114,8 @@ class JobContext:
         Raises
         ------
         JobInterruptedError
-            Lease lost, cancelled, out of time, or the worker is stopping: let it pass.
+            Lease lost, cancelled, out of time, or handed back because the worker is stopping or
+            another job's turn has come: let it pass.
         """
         if self._keeper.state == "lost":
             raise LeaseLostError(self.job.id)
@@ -112,6 +125,8 @@ class JobContext:
             raise JobOvertimeError(self.job.id)
         if self._stopping():
             raise JobHandedBackError(self.job.id)
+        if self._keeper.makes_room():
+            raise JobDisplacedError(self.job.id)
 
     def progress(self, done: int, total: int, unit: str, message: str = "") -> None:
         """Tell how far the job is; written at most every half second, and the last one always.
@@ -139,6 +154,7 @@ class JobContext:
         LeaseLostError
         """
         self._run(lambda leases: leases.saved(self._claim, budget=self._budget), durable=False)
+        self._saved = True
 
     def record(
         self, item: JobItem, outputs: JsonObject, write: Callable[[Session], None] | None = None
@@ -182,18 +198,23 @@ class JobContext:
         error: Problem | None,
         write: Callable[[Session], None] | None,
     ) -> None:
-        self._run(
-            lambda leases: leases.record(
-                self._claim,
-                item.position,
-                outputs=outputs,
-                error=error,
-                budget=self._budget,
-                write=write,
-                count_progress=self._spec.progress_by_items,
+        with tracing.span("record"):
+            self._run(
+                lambda leases: leases.record(
+                    self._claim,
+                    item.position,
+                    outputs=outputs,
+                    error=error,
+                    budget=self._budget,
+                    write=write,
+                    count_progress=self._spec.progress_by_items,
+                )
             )
-        )
         self._begun.discard(item.position)
+        span = self._spans.pop(item.position, INVALID_SPAN)
+        if error is not None:
+            tracing.mark_failed(span, error["code"])
+        span.end()
         self._recorded[item.position] = "succeeded" if error is None else "failed"
 
     def _run(self, work: Callable[[LeaseRepository], Answer], *, durable: bool = True) -> Answer:

@@ -21,6 +21,20 @@ class UnknownKindError(InvalidInputError):
         super().__init__(f"There is no job kind {kind!r}; use one of {', '.join(sorted(known))}.", "kind")
 
 
+class PriorityRefusedError(InvalidInputError):
+    """A kind of work that may not go before samples."""
+
+    code = "priority_refused"
+    title = "This kind of job cannot be urgent"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"A {kind} job cannot be urgent, only work on samples can; leave priority out, "
+            "or use background.",
+            "priority",
+        )
+
+
 class JobNotCancellableError(ConflictError):
     """The job has already ended."""
 
@@ -115,7 +129,11 @@ class JobCancelledError(JobInterruptedError):
 
 
 class JobHandedBackError(JobInterruptedError):
-    """The worker is stopping; another one continues."""
+    """The job goes back to its queue: the worker is stopping, and another one continues."""
+
+
+class JobDisplacedError(JobHandedBackError):
+    """The job goes back to its queue, because another one's turn has come."""
 
 
 class LeaseLostError(JobInterruptedError):

@@ -1,4 +1,4 @@
-"""The thread that keeps a lease alive while a pipeline computes, and watches the clock.
+"""The thread that keeps a lease alive while a pipeline computes, and watches clock and queue.
 
 Network calls of a model release the interpreter's lock, so a thread renews in time however long
 one takes. If the whole process is frozen the thread is too, and the lease rightly runs out.
@@ -17,6 +17,7 @@ from services.jobs.errors import DatabaseAwayError, LeaseLostError, RunTimeLimit
 from services.jobs.leases import LeaseRepository
 from services.jobs.outcome import Outcome
 from services.jobs.transactions import PatientTransactions
+from services.jobs.turns import TurnRepository, TurnRules
 from services.jobs.types import Claim, LeaseState
 from services.log import get_logger
 
@@ -36,6 +37,8 @@ class LeaseKeeper:
     ----------
     limit_s
         Longest run of the attempt, in seconds.
+    rules
+        When to make room for jobs that wait.
     on_hang
         Called once the job has been recorded as failed because its pipeline overran the limit and
         did not react: ends the process, as nothing else can end a thread that hangs.
@@ -48,6 +51,7 @@ class LeaseKeeper:
         *,
         lease_s: float,
         limit_s: float,
+        rules: TurnRules,
         on_hang: Callable[[], None],
         hang_grace_s: float = HANG_GRACE_S,
     ) -> None:
@@ -56,11 +60,13 @@ class LeaseKeeper:
         self._lease_s = lease_s
         self._interval_s = min(lease_s / RENEWALS_PER_LEASE, LONGEST_INTERVAL_S)
         self._limit_s = limit_s
+        self._rules = rules
         self._hang_grace_s = hang_grace_s
         self._on_hang = on_hang
         self._started = time.monotonic()
         self._stop = threading.Event()
         self._state: LeaseState = "held"
+        self._displaced = False
         self._thread = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
 
     @property
@@ -83,6 +89,15 @@ class LeaseKeeper:
         self._stop.set()
         self._thread.join()
 
+    def makes_room(self) -> bool:
+        """Whether a waiting job should have this one's worker; costs nothing while none should.
+
+        Asked again before it is said, because another worker may have taken that job meanwhile.
+        """
+        if self._displaced:
+            self._displaced = self._is_turn_over()
+        return self._displaced
+
     @property
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._started
@@ -101,6 +116,13 @@ class LeaseKeeper:
             return
         self._state = self._transactions.run(
             lambda session: LeaseRepository(session).renew(self._claim, self._lease_s), durable=False
+        )
+        self._displaced = self._state == "held" and self._is_turn_over()
+
+    def _is_turn_over(self) -> bool:
+        return self._transactions.run(
+            lambda session: TurnRepository(session).is_over(self._claim, self._rules, self._elapsed_s),
+            durable=False,
         )
 
     def _give_up(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from services.jobs.errors import UnknownKindError
+from services.jobs.errors import PriorityRefusedError, UnknownKindError
 from services.jobs.params import (
     ArtifactImportParams,
     ClassificationParams,
@@ -24,13 +24,14 @@ from services.jobs.params import (
     SimulationParams,
     StudyParams,
 )
-from services.jobs.types import QueueName
+from services.jobs.types import PriorityName, QueueName
 
 # Larger is more urgent. These are the levels that every supported broker keeps apart.
-PRIORITY_PROBE: Final = 9
+PRIORITY_URGENT: Final = 9
 PRIORITY_SAMPLE: Final = 6
 PRIORITY_TRAINING: Final = 3
-PRIORITIES: Final = (9, 6, 3, 0)
+PRIORITY_BACKGROUND: Final = 0
+PRIORITIES: Final = (PRIORITY_URGENT, PRIORITY_SAMPLE, PRIORITY_TRAINING, PRIORITY_BACKGROUND)
 
 HOUR_S: Final = 3600
 
@@ -41,6 +42,8 @@ class KindSpec:
 
     Attributes
     ----------
+    priority
+        The level of a job that asks for no other.
     max_attempts
         Attempts in a row that may bring nothing; None takes the setting `job_max_attempts`.
     max_run_s
@@ -185,7 +188,7 @@ _SPECS: Final = (
     KindSpec(
         kind="diagnostic",
         queue="cpu",
-        priority=PRIORITY_PROBE,
+        priority=PRIORITY_URGENT,  # it asks whether the queue moves at all
         params_model=DiagnosticParams,
         unit="items",
         max_run_s=HOUR_S,
@@ -209,6 +212,31 @@ def spec_of(kind: str) -> KindSpec:
         return KINDS[kind]
     except KeyError:
         raise UnknownKindError(kind, KINDS) from None
+
+
+def level_of(spec: KindSpec, priority: PriorityName) -> int:
+    """Return the level that a named priority is for a kind.
+
+    Raises
+    ------
+    PriorityRefusedError
+        Only work on samples may be urgent: a training that went before them would hold them up.
+    """
+    if priority == "normal":
+        return spec.priority
+    if priority == "background":
+        return PRIORITY_BACKGROUND
+    if spec.priority < PRIORITY_SAMPLE:
+        raise PriorityRefusedError(spec.kind)
+    return PRIORITY_URGENT
+
+
+def priority_name(kind: str, level: int) -> PriorityName:
+    """Name a level as `level_of` reads it; a kind of a newer release is called normal."""
+    usual = KINDS[kind].priority if kind in KINDS else level
+    if level == usual:
+        return "normal"
+    return "urgent" if level > usual else "background"
 
 
 def budget_of(kind: str, default: int) -> int:

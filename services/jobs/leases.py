@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -17,15 +17,13 @@ from sqlalchemy.orm import Session
 
 from services.db.tables import JobItemRow, JobRow, JsonObject
 from services.errors import Problem
+from services.jobs.due import CLAIMABLE, backoff_delay_s, from_now
 from services.jobs.errors import LeaseLostError
 from services.jobs.kinds import KINDS
 from services.jobs.mapping import item_of, job_of
 from services.jobs.outcome import Outcome, Tally
-from services.jobs.types import Claim, JobItem, JobStatus, LeaseState, Progress
-
-CLAIMABLE: ColumnElement[bool] = (JobRow.status == "queued") & (
-    JobRow.not_before.is_(None) | (JobRow.not_before <= func.now())
-)
+from services.jobs.types import TERMINAL_STATUSES, Claim, JobItem, JobStatus, LeaseState, Progress
+from services.webhooks.outbox import announce
 
 
 class LeaseRepository:
@@ -54,6 +52,7 @@ class LeaseRepository:
                 lease_expires_at=from_now(lease_s),
                 worker=worker,
                 attempt=JobRow.attempt + 1,
+                claimed_at=func.now(),
                 started_at=func.coalesce(JobRow.started_at, func.now()),
                 error=None,
             )
@@ -62,7 +61,15 @@ class LeaseRepository:
         ).one_or_none()
         if found is None:
             return None
-        return Claim(job_of(found[0]), token, float(found[1]), self._pending(job_id))
+        row: JobRow = found[0]
+        return Claim(
+            job=job_of(row),
+            token=token,
+            waited_s=float(found[1]),
+            pending=self._pending(job_id),
+            claimed_at=cast("datetime", row.claimed_at),
+            turns_lost=row.turns_lost,
+        )
 
     def renew(self, claim: Claim, lease_s: float) -> LeaseState:
         """Move the lease's end on, and learn whether it is still ours and whether to stop."""
@@ -156,14 +163,18 @@ class LeaseRepository:
         )
         return outcome
 
-    def hand_back(self, claim: Claim, begun: Collection[int]) -> JobStatus:
-        """Queue the job again because its worker stops; costs nothing of the budget.
+    def hand_back(self, claim: Claim, begun: Collection[int], *, turns_lost: int = 0) -> JobStatus:
+        """Queue the job again because its worker stops or another job's turn has come.
+
+        It costs nothing of the budget, and the job goes behind those that wait with its priority.
 
         Parameters
         ----------
         begun
             Positions that this attempt began and did not record: its worker lives, so they are no
             suspects.
+        turns_lost
+            How many turns in a row, this one included, ended for another job and brought nothing.
 
         Returns
         -------
@@ -180,6 +191,7 @@ class LeaseRepository:
             not_before=func.now(),
             dispatched_at=func.now(),
             max_attempts=row.max_attempts + 1,
+            turns_lost=turns_lost,
         )
 
     def retry(
@@ -233,6 +245,8 @@ class LeaseRepository:
 
     def _end(self, claim: Claim, *, status: JobStatus, **values: Any) -> JobStatus:
         self._change(claim, status=status, lease_token=None, lease_expires_at=None, worker=None, **values)
+        if status in TERMINAL_STATUSES:
+            announce(self._session, claim.job, status)
         return status
 
     def _change(self, claim: Claim, **values: Any) -> None:
@@ -279,14 +293,3 @@ def _pending_item(claim: Claim, position: int) -> tuple[ColumnElement[bool], ...
         JobItemRow.position == position,
         JobItemRow.status == "pending",
     )
-
-
-def from_now(seconds: float) -> ColumnElement[Any]:
-    """Return a time by the database's clock, the only one that all workers share."""
-    return func.now() + timedelta(seconds=seconds)
-
-
-def backoff_delay_s(attempt: int, max_attempts: int, budget: int, backoff_s: float) -> float:
-    """Return the pause before the next attempt, doubled with each one in a row that brought nothing."""
-    fruitless = max(budget - (max_attempts - attempt), 1)
-    return float(backoff_s * 2 ** (fruitless - 1))

@@ -21,6 +21,7 @@ def job_of(row: JobRow) -> Job:
         sample=row.sample,
         external_id=row.external_id,
         request_id=row.request_id,
+        traceparent=row.traceparent,
         queue=row.queue,
         priority=row.priority,
         attempt=row.attempt,

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from services.db.tables import IdempotencyKeyRow, JobItemRow, JobRow
 from services.errors import problem_of
+from services.jobs.due import CLAIMABLE, WAITING_SINCE, backoff_delay_s, from_now
 from services.jobs.errors import ItemCrashedWorkerError, WorkerLostError
 from services.jobs.kinds import KINDS
-from services.jobs.leases import CLAIMABLE, backoff_delay_s, from_now
-from services.jobs.repository import WAITING_SINCE
-from services.jobs.types import JobStatus
+from services.jobs.types import TERMINAL_STATUSES, JobStatus
+from services.webhooks.outbox import announce
 
 MAX_PER_SWEEP: Final = 500
 DEATHS_PER_ITEM: Final = 2
@@ -24,11 +24,13 @@ DEATHS_PER_ITEM: Final = 2
 
 @dataclass(frozen=True)
 class Unsent:
-    """A queued job whose id ought to be sent."""
+    """A queued job whose id ought to be sent; `traceparent` as in `Job`."""
 
     job_id: str
+    kind: str
     queue: str
     priority: int
+    traceparent: str | None
 
 
 class RecoveryRepository:
@@ -90,7 +92,7 @@ class RecoveryRepository:
             .limit(MAX_PER_SWEEP)
             .with_for_update(skip_locked=True)
         ).all()
-        unsent = [Unsent(row.id, row.queue, row.priority) for row in rows]
+        unsent = [Unsent(row.id, row.kind, row.queue, row.priority, row.traceparent) for row in rows]
         self._session.execute(
             update(JobRow)
             .where(JobRow.id.in_([one.job_id for one in unsent]))
@@ -144,4 +146,6 @@ class RecoveryRepository:
             .values(status=status, lease_token=None, lease_expires_at=None, worker=None, **values)
             .execution_options(synchronize_session=False)
         )
+        if status in TERMINAL_STATUSES:
+            announce(self._session, row, status)
         return status

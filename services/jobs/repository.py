@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, tuple_, update
+from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from services.db.tables import JobItemRow, JobRow, JsonObject
 from services.errors import InvalidInputError, NotFoundError
+from services.jobs.due import WAITING_SINCE
 from services.jobs.errors import JobNotCancellableError, JobNotRetryableError
 from services.jobs.mapping import item_of, job_of
 from services.jobs.types import Job, JobFilter, JobItem
 from services.pagination import Page, PageRequest, make_page
+from services.webhooks.outbox import announce
 
-WAITING_SINCE: ColumnElement[Any] = func.coalesce(JobRow.not_before, JobRow.created_at)
 _POSITION_DIGITS = 9  # keeps the text of positions in their order, for cursors
 
 
@@ -103,19 +104,22 @@ class JobRepository:
         row = self._row(job_id, lock=True)
         if row.status == "queued":
             self._change(row, status="cancelled", finished_at=func.now())
+            announce(self._session, row, "cancelled")
         elif row.status == "running":
             self._change(row, status="cancelling")
         elif row.status not in ("cancelling", "cancelled"):
             raise JobNotCancellableError(job_id, row.status)
         return job_of(row)
 
-    def retry(self, job_id: str, budget: int) -> Job:
+    def retry(self, job_id: str, budget: int, *, traceparent: str | None = None) -> Job:
         """Queue an ended job again with its failed and its unprocessed items; the others keep their results.
 
         Parameters
         ----------
         budget
             How many attempts in a row may bring nothing from now on.
+        traceparent
+            The span of the request for it, see `services.tracing`.
 
         Raises
         ------
@@ -143,6 +147,8 @@ class JobRepository:
             not_before=func.now(),
             dispatched_at=func.now(),
             max_attempts=row.attempt + budget,
+            traceparent=traceparent,
+            uncounted_since=func.now(),
             progress_done=recorded.scalar_subquery(),
             progress_message="",
         )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from opentelemetry.trace import Span, SpanKind
 from pydantic import ValidationError
 from sqlalchemy import event, func
 from sqlalchemy.orm import Session
 
+from services import tracing
 from services.config import Settings
 from services.db.engine import SessionFactory
 from services.db.tables import JobRow, JsonObject
@@ -19,9 +21,9 @@ from services.errors import InvalidInputError
 from services.ids import new_id
 from services.jobs.dispatch import Dispatcher
 from services.jobs.errors import BrokerAwayError
-from services.jobs.kinds import KindSpec, budget_of, spec_of
+from services.jobs.kinds import KindSpec, budget_of, level_of, spec_of
 from services.jobs.repository import JobRepository
-from services.jobs.types import Job, JobFilter, JobItem
+from services.jobs.types import Job, JobFilter, JobItem, PriorityName
 from services.log import get_logger
 from services.pagination import Page, PageRequest
 
@@ -47,6 +49,7 @@ class JobService:
         sample: str | None = None,
         external_id: str | None = None,
         request_id: str | None = None,
+        priority: PriorityName = "normal",
         session: Session | None = None,
     ) -> Job:
         """Store a job and, once it is committed, send its id to a worker.
@@ -62,12 +65,14 @@ class JobService:
             makes its own.
         artifacts
             Role to exact ``name/version``.
+        priority
+            Who goes first, see `kinds.level_of`.
         session
             Joins the caller's transaction; the id is sent when that one commits.
 
         Raises
         ------
-        UnknownKindError, InvalidInputError
+        UnknownKindError, PriorityRefusedError, InvalidInputError
             The request is wrong.
         """
         spec = spec_of(kind)
@@ -75,45 +80,74 @@ class JobService:
         if kind == "diagnostic":
             item_ids = [f"item_{position}" for position in range(stored["items"])]
         row = self._new_row(spec, stored, len(item_ids))
+        row.priority = level_of(spec, priority)
         row.inputs, row.artifacts = dict(inputs or {}), _checked_artifacts(spec, artifacts or {})
         row.sample, row.external_id, row.request_id = sample, external_id, request_id
+        publishing = _begin_publishing(row.id, row.kind, row.queue)
+        row.traceparent = tracing.traceparent_of(publishing)
         if session is not None:
             job = JobRepository(session).add(row, item_ids)
-            event.listen(session, "after_commit", lambda _: self._send(job), once=True)
+            event.listen(session, "after_commit", lambda _: self._send(job, publishing), once=True)
             return job
         with self._session_factory.begin() as own:
             job = JobRepository(own).add(row, item_ids)
-        self._send(job)
+        self._send(job, publishing)
         return job
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, *, session: Session | None = None) -> Job:
         """Cancel a queued job, or ask a running one to stop at its next item.
+
+        Parameters
+        ----------
+        session
+            Joins the caller's transaction.
 
         Raises
         ------
         NotFoundError, JobNotCancellableError
         """
-        with self._session_factory.begin() as session:
-            return JobRepository(session).request_cancel(job_id)
+        if session is None:
+            with self._session_factory.begin() as own:
+                return self.cancel(job_id, session=own)
+        return JobRepository(session).request_cancel(job_id)
 
-    def retry(self, job_id: str) -> Job:
+    def retry(self, job_id: str, *, session: Session | None = None) -> Job:
         """Run what failed, or was not reached, once more; what succeeded stays.
+
+        Parameters
+        ----------
+        session
+            Joins the caller's transaction; the id is sent when that one commits.
 
         Raises
         ------
         NotFoundError, JobNotRetryableError
         """
-        with self._session_factory.begin() as session:
-            repository = JobRepository(session)
-            kind = repository.get(job_id).kind
-            job = repository.retry(job_id, budget_of(kind, self._settings.job_max_attempts))
-        self._send(job)
+        if session is None:
+            with self._session_factory.begin() as own:
+                return self.retry(job_id, session=own)
+        repository = JobRepository(session)
+        ended = repository.get(job_id)
+        publishing = _begin_publishing(job_id, ended.kind, ended.queue, linked=ended.traceparent)
+        job = repository.retry(
+            job_id,
+            budget_of(ended.kind, self._settings.job_max_attempts),
+            traceparent=tracing.traceparent_of(publishing),
+        )
+        event.listen(session, "after_commit", lambda _: self._send(job, publishing), once=True)
         return job
 
     def get(self, job_id: str) -> Job:
         """Read a job; raises `NotFoundError`."""
         with self._session_factory() as session:
             return JobRepository(session).get(job_id)
+
+    def get_with_position(self, job_id: str) -> tuple[Job, int | None]:
+        """Read a job and its place in the queue, None unless it waits; raises `NotFoundError`."""
+        with self._session_factory() as session:
+            repository = JobRepository(session)
+            job = repository.get(job_id)
+            return job, repository.queue_position(job)
 
     def list(self, wanted: JobFilter | None = None, page: PageRequest | None = None) -> Page[Job]:
         """List jobs, oldest first."""
@@ -127,13 +161,6 @@ class JobService:
             repository.get(job_id)
             return repository.items(job_id, page or PageRequest())
 
-    def queue_position(self, job: Job) -> int | None:
-        """Return 1 for the job that is next in its queue, None for one that does not wait."""
-        if job.status != "queued":
-            return None
-        with self._session_factory() as session:
-            return JobRepository(session).queue_position(job)
-
     def _new_row(self, spec: KindSpec, params: JsonObject, num_items: int) -> JobRow:
         queues = {"gpu": self._settings.gpu_queue, "cpu": self._settings.cpu_queue}
         return JobRow(
@@ -141,19 +168,27 @@ class JobService:
             kind=spec.kind,
             params=params,
             queue=queues[spec.queue],
-            priority=spec.priority,
             max_attempts=budget_of(spec.kind, self._settings.job_max_attempts),
             progress_total=num_items if spec.progress_by_items else 0,
             progress_unit=spec.unit,
             dispatched_at=func.now(),
         )
 
-    def _send(self, job: Job) -> None:
+    def _send(self, job: Job, publishing: Span) -> None:
         try:
             self._dispatcher.send(job.id, job.queue, job.priority)
         except BrokerAwayError as error:
             # The client's job is safe in the database; the sweep sends it when the broker is back.
             log.warning("job not sent", job_id=job.id, reason=str(error))
+            tracing.mark_failed(publishing, error.code)
+        finally:
+            publishing.end()
+
+
+def _begin_publishing(job_id: str, kind: str, queue: str, linked: str | None = None) -> Span:
+    """Begin the span that every attempt at the job hangs below; it ends when the broker has the id."""
+    attributes = tracing.message_attributes(job_id, kind, queue)
+    return tracing.begin(f"publish {queue}", kind=SpanKind.PRODUCER, linked=linked, attributes=attributes)
 
 
 def _validated(spec: KindSpec, params: JsonObject) -> JsonObject:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from opentelemetry.trace import SpanKind
+
+from services import tracing
 from services.config import Settings
 from services.db.engine import SessionFactory
 from services.jobs.dispatch import Dispatcher
 from services.jobs.errors import BrokerAwayError
 from services.jobs.kinds import budget_of
 from services.jobs.recovery import RecoveryRepository, Unsent
+from services.jobs.totals import TotalsRepository
 from services.log import get_logger
+from services.webhooks.upkeep import tidy
 
 log = get_logger(__name__)
 
@@ -29,6 +34,7 @@ class SweepReport:
     cancelled: int
     crashed_items: int
     purged_keys: int
+    purged_deliveries: int
 
     @property
     def idle(self) -> bool:
@@ -46,6 +52,8 @@ def sweep(session_factory: SessionFactory, dispatcher: Dispatcher, settings: Set
         purged = RecoveryRepository(session).purge_idempotency_keys(settings.idempotency_hours * 3600)
         due = RecoveryRepository(session).due_queues()
     sent = sum(_send_due(session_factory, dispatcher, settings, queue, due[queue]) for queue in due)
+    with session_factory.begin() as session:
+        TotalsRepository(session).count_ended()
     report = SweepReport(
         sent=sent,
         requeued=taken["queued"],
@@ -53,6 +61,7 @@ def sweep(session_factory: SessionFactory, dispatcher: Dispatcher, settings: Set
         cancelled=taken["cancelled"],
         crashed_items=taken["crashed_items"],
         purged_keys=purged,
+        purged_deliveries=tidy(session_factory),
     )
     if not report.idle:
         log.info("swept", **asdict(report))
@@ -80,5 +89,11 @@ def _send_due(
 
 def _send_all(dispatcher: Dispatcher, unsent: list[Unsent]) -> int:
     for one in unsent:
-        dispatcher.send(one.job_id, one.queue, one.priority)
+        with tracing.span(
+            f"publish {one.queue}",
+            kind=SpanKind.PRODUCER,
+            parent=one.traceparent,
+            attributes=tracing.message_attributes(one.job_id, one.kind, one.queue),
+        ):
+            dispatcher.send(one.job_id, one.queue, one.priority)
     return len(unsent)

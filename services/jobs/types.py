@@ -13,6 +13,7 @@ JobStatus = Literal["queued", "running", "succeeded", "partial", "failed", "canc
 ItemStatus = Literal["pending", "succeeded", "failed"]
 QueueName = Literal["gpu", "cpu"]
 LeaseState = Literal["held", "cancelling", "lost"]
+PriorityName = Literal["urgent", "normal", "background"]
 
 JOB_STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 TERMINAL_STATUSES: frozenset[JobStatus] = frozenset({"succeeded", "partial", "failed", "cancelled"})
@@ -44,6 +45,8 @@ class Job:
         counts attempts in a row that brought nothing, and no history is rewritten.
     started_at
         Start of the first attempt since submission or since a person's retry.
+    traceparent
+        The span that asked for it, as W3C writes it, if requests are traced.
     not_before
         Since when, or from when, the job waits, if that is not its creation.
     """
@@ -57,6 +60,7 @@ class Job:
     sample: str | None
     external_id: str | None
     request_id: str | None
+    traceparent: str | None
     queue: str
     priority: int
     attempt: int
@@ -93,13 +97,22 @@ class JobItem:
 class Claim:
     """A worker's hold on a job: whoever knows `token` may write, until another has claimed it.
 
-    `pending` are the inputs that no earlier attempt has recorded, in their order.
+    Attributes
+    ----------
+    pending
+        The inputs that no earlier attempt has recorded, in their order.
+    claimed_at
+        When this turn began, by the database's clock.
+    turns_lost
+        How many turns before this one, in a row, ended for another job and brought nothing.
     """
 
     job: Job
     token: str
     waited_s: float
     pending: tuple[JobItem, ...]
+    claimed_at: datetime
+    turns_lost: int
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from models.classification import network
 from models.classification.classifier import ClassifierSpec
-from models.classification.training import ClassifierTrainer, EpochRecord, TrainingConfig
+from models.classification.records import EpochRecord
+from models.classification.training import ClassifierTrainer, TrainingConfig
 from models.classification.training_set import LabelledCanvases
 from services.artifacts.service import ArtifactService
 from services.jobs.context import JobContext
 from services.jobs.params import ClassifierTrainingParams
 from services.pipelines.classifier_recipe import recipe_of
 from services.pipelines.device import device_of
+from services.pipelines.handing_back import kept_when_handed_back
 from services.pipelines.resources import Resources
 from services.storage.base import ObjectNotFoundError
 from services.storage.keys import checkpoint_key
@@ -86,16 +88,21 @@ class NetworkTraining:
     def _run(self, index: int, trainer: ClassifierTrainer) -> None:
         planned = trainer.config.epochs
         saved = time.monotonic()
-        while not trainer.finished:
-            record = trainer.run_epoch(check=self._context.check)
-            done = index * planned + trainer.epoch
-            self._context.progress(
-                done, planned * self._params.num_seeds, "epochs", _told(index, trainer, record)
-            )
-            if time.monotonic() - saved >= self._resources.settings.checkpoint_every_s:
-                self._resources.store.put(self._key(index, "training.safetensors"), trainer.checkpoint())
-                self._context.saved()
-                saved = time.monotonic()
+
+        def save() -> None:
+            self._resources.store.put(self._key(index, "training.safetensors"), trainer.checkpoint())
+            self._context.saved()
+
+        with kept_when_handed_back(lambda: trainer.position, save):
+            while not trainer.finished:
+                record = trainer.run_epoch(check=self._context.check)
+                done = index * planned + trainer.epoch
+                self._context.progress(
+                    done, planned * self._params.num_seeds, "epochs", _told(index, trainer, record)
+                )
+                if time.monotonic() - saved >= self._resources.settings.checkpoint_every_s:
+                    save()
+                    saved = time.monotonic()
 
     def _initial(self, config: TrainingConfig) -> network.ResNet18:
         ref = self._context.job.artifacts.get("classifier")
@@ -103,7 +110,8 @@ class NetworkTraining:
             return network.build(seed=config.seed)
         with self._resources.session_factory() as session:
             artifacts = ArtifactService(session, self._resources.store)
-            content = artifacts.open_file(artifacts.resolve("classifier", ref), "weights.safetensors")
+            version = artifacts.resolve("classifier", ref)
+        content = artifacts.open_file(version, "weights.safetensors")
         return network.with_new_head(network.from_bytes(content), config.seed)
 
     def _keep(self, index: int, trained: TrainedNetwork) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from models.classification.evaluation import Evaluation
 from models.classification.figures import Level
-
-if TYPE_CHECKING:
-    from models.classification.training import EpochRecord  # brings torch, which no picture needs
+from models.classification.records import EpochRecord
 
 MAX_TILES = 48
 COLOURS = ("#2b5fa8", "#d9722b", "#3a8f5c", "#8a4fa3", "#6b6b6b")

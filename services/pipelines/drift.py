@@ -79,7 +79,8 @@ def open_gauge(job: Job, resources: Resources) -> DriftGauge:
     try:
         with resources.session_factory() as session:
             artifacts = ArtifactService(session, resources.store)
-            found = open_filter(artifacts.resolve("filter", ref), artifacts)
+            version = artifacts.resolve("filter", ref)
+        found = open_filter(version, artifacts)
     except TransientError:
         raise
     except KaryobridgeError as error:

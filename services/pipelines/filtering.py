@@ -19,6 +19,7 @@ from models.filtering.filter import Filter
 from models.filtering.scores import FilterScores
 from models.manifold.errors import ManifoldError
 from models.segmentation.crops import CropPackError
+from services import tracing
 from services.artifacts.service import ArtifactService
 from services.errors import NotFoundError
 from services.filtering.decisions import Decision, decision_of_job
@@ -112,7 +113,7 @@ def open_sieve(job: Job, resources: Resources) -> Sieve:
     with resources.session_factory() as session:
         artifacts = ArtifactService(session, resources.store)
         version = artifacts.resolve("filter", job.artifacts["filter"])
-        found = open_filter(version, artifacts)
+    found = open_filter(version, artifacts)
     if "level" in job.result:
         return Sieve(version.ref, found, decision_of_job(job))
     own = Decision(found.spec.level, found.spec.max_percentile)
@@ -129,10 +130,12 @@ def _run_item(
     embedder: Embedder,
 ) -> None:
     try:
-        embedded = embedder.embed(item.input_id, crop_ids)
-        scores = sieve.filter.score(
-            embedded.embeddings, threads=threads_of(resources.settings), check=context.check
-        )
+        with tracing.span("embed"):
+            embedded = embedder.embed(item.input_id, crop_ids)
+        with tracing.span("filter"):
+            scores = sieve.filter.score(
+                embedded.embeddings, threads=threads_of(resources.settings), check=context.check
+            )
     except (CropPackError, ManifoldError, *MODEL_FAILURES) as error:
         context.fail(item, ItemError.of(error))
     except (NotFoundError, ObjectNotFoundError) as error:

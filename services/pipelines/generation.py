@@ -12,6 +12,7 @@ from typing import Any
 
 from models.classification.preprocessing import PreprocessingError
 from models.segmentation.crops import CropPackError
+from services import tracing
 from services.errors import NotFoundError
 from services.generation.repository import SyntheticRepository
 from services.generation.selection import read_batches
@@ -85,7 +86,8 @@ def _run_item(
     """Work on one batch; returns how many crops it made."""
     params = GenerationParams.model_validate(context.job.params)
     try:
-        made = generate_batch(resources, packs, batch, opened=opened, params=params, check=context.check)
+        with tracing.span("generate"):
+            made = generate_batch(resources, packs, batch, opened=opened, params=params, check=context.check)
     except (CropPackError, PreprocessingError, *GENERATOR_FAILURES) as error:
         context.fail(item, ItemError.of(error))
     except (NotFoundError, ObjectNotFoundError) as error:

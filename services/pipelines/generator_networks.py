@@ -23,6 +23,7 @@ from services.pipelines.errors import ItemError
 from services.pipelines.generator_data import GeneratorData
 from services.pipelines.generator_methods import METHODS, validation_loss_of
 from services.pipelines.generator_recipe import Recipe
+from services.pipelines.handing_back import kept_when_handed_back
 from services.pipelines.resources import Resources
 from services.storage.base import ObjectNotFoundError
 from services.storage.keys import checkpoint_key
@@ -121,7 +122,8 @@ class GeneratorTraining:
         """
         with suppress(ObjectNotFoundError):  # the first attempt, or one that died before its checkpoint
             self._trainer.resume(self._resources.store.get(self._key(CHECKPOINT)))
-        self._run()
+        with kept_when_handed_back(lambda: self._trainer.step, self._save):
+            self._run()
         weights = self._trainer.weights()
         return TrainedGenerator(
             self._method.halved(weights) if half_precision else weights,
@@ -138,6 +140,8 @@ class GeneratorTraining:
         trainer, planned = self._trainer, self._trainer.planned_steps
         first, started = trainer.step, time.monotonic()
         saved, steps = started, 1
+        if trainer.step in self._moments:
+            self._keep_moment(trainer.step)  # the attempt before was handed back in the middle of it
         while trainer.step < planned:
             goal = min(step for step in self._moments if step > trainer.step)
             trainer.run(min(steps, goal - trainer.step), self._context.check)
@@ -150,12 +154,17 @@ class GeneratorTraining:
             if trainer.step == goal:
                 self._keep_moment(goal)
             if time.monotonic() - saved >= self._resources.settings.checkpoint_every_s or goal == planned:
-                self._resources.store.put(self._key(CHECKPOINT), trainer.checkpoint())
-                self._context.saved()
+                self._save()
                 saved = time.monotonic()
 
+    def _save(self) -> None:
+        self._resources.store.put(self._key(CHECKPOINT), self._trainer.checkpoint())
+        self._context.saved()
+
     def _keep_moment(self, step: int) -> None:
-        """Store it before the checkpoint of its step: whoever resumes after it finds it."""
+        """Store it, unless an earlier attempt did."""
+        if self._resources.store.exists(self._key(_moment_name(step))):
+            return
         moment = Moment(
             step,
             self._trainer.sample(self._data.examples.sources, self._context.check),

@@ -68,9 +68,9 @@ def _parent(context: JobContext, resources: Resources, params: GeneratorTraining
     with resources.session_factory() as session:
         artifacts = ArtifactService(session, resources.store)
         version = artifacts.resolve("generator", ref)
-        return parent_of(
-            params, version.ref, version.manifest, lambda: artifacts.open_file(version, "weights.safetensors")
-        )
+    return parent_of(
+        params, version.ref, version.manifest, lambda: artifacts.open_file(version, "weights.safetensors")
+    )
 
 
 def _load(

@@ -74,11 +74,10 @@ def open_generator(job: Job, resources: Resources) -> OpenGenerator:
     with resources.session_factory() as session:
         artifacts = ArtifactService(session, resources.store)
         version = artifacts.resolve("generator", job.artifacts["generator"])
-        opening = _Opening(version, job, artifacts, resources)
-        try:
-            generator = _LOADERS[method_of(version)](opening)
-        except (WeightsError, PaintingError) as error:
-            raise ItemError.of(error) from error
+    try:
+        generator = _LOADERS[method_of(version)](_Opening(version, job, artifacts, resources))
+    except (WeightsError, PaintingError) as error:
+        raise ItemError.of(error) from error
     return OpenGenerator(version, Preprocessing.from_json(version.manifest["preprocessing"]), generator)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from models.classification.classifier import Classifier, ClassifierError, ClassifierSpec
 from models.classification.preprocessing import PreprocessingError
 from models.state_files import WeightsError
+from services import tracing
 from services.artifacts.service import ArtifactService
 from services.jobs.context import JobContext
 from services.jobs.types import Job
@@ -51,7 +52,8 @@ class Judge:
         ------
         PreprocessingError, ClassifierError
         """
-        scores = self.classifier.score(canvases)
+        with tracing.span("classify"):
+            scores = self.classifier.score(canvases)
         predictions = [
             NewPrediction(crop_id, "aberration" if p >= self.threshold else "normal", p)
             for crop_id, p in zip(crop_ids, scores.probabilities.tolist(), strict=True)
@@ -111,15 +113,15 @@ def open_classifier(ref: str, resources: Resources) -> tuple[str, Classifier]:
         version = artifacts.resolve("classifier", ref)
         require_trained(version)
 
-        def load() -> Classifier:
-            weights = artifacts.open_file(version, "weights.safetensors")
-            return Classifier(weights, ClassifierSpec.from_manifest(version.manifest), device)
+    def load() -> Classifier:
+        weights = artifacts.open_file(version, "weights.safetensors")
+        return Classifier(weights, ClassifierSpec.from_manifest(version.manifest), device)
 
-        try:
-            key = ("classifier", version.sha256, str(device))
-            return version.ref, resources.cache.get_or_load(key, load)
-        except WeightsError as error:
-            raise ItemError.of(error) from error
+    try:
+        key = ("classifier", version.sha256, str(device))
+        return version.ref, resources.cache.get_or_load(key, load)
+    except WeightsError as error:
+        raise ItemError.of(error) from error
 
 
 def close(context: JobContext, resources: Resources, judge: Judge) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from models.segmentation.segmenter import (
     SegmentationParams,
     SegmentationResult,
 )
+from services import tracing
 from services.artifacts.service import ArtifactService
 from services.artifacts.types import ArtifactVersion
 from services.crops.repository import CropRepository
@@ -189,10 +190,10 @@ def load_segmenter(resources: Resources, ref: str) -> tuple[ArtifactVersion, Cel
         artifacts = ArtifactService(session, resources.store)
         version = artifacts.resolve("segmenter", ref)
 
-        def load() -> CellposeSegmenter:
-            return CellposeSegmenter(artifacts.open_file(version, "weights.safetensors"), device)
+    def load() -> CellposeSegmenter:
+        return CellposeSegmenter(artifacts.open_file(version, "weights.safetensors"), device)
 
-        return version, resources.cache.get_or_load(("segmenter", version.sha256, str(device)), load)
+    return version, resources.cache.get_or_load(("segmenter", version.sha256, str(device)), load)
 
 
 def _run_item(context: JobContext, store: ObjectStore, item: JobItem, image: Image, finder: Finder) -> None:
@@ -220,11 +221,13 @@ def segment_image(store: ObjectStore, image: Image, finder: Finder, job_id: str)
 
 def _segment(store: ObjectStore, image: Image, finder: Finder, job_id: str) -> SegmentedImage:
     started = time.perf_counter()
-    stack = load_stack(store, image)
-    registered = register(stack)
-    found = finder.find(image, stack)
-    pixels = cast("NDArray[np.integer[Any]]", registered.pixels)  # decoding lets in uint8 and uint16 only
-    pack = cut_crops(pixels, found.masks, found.instances)
+    with tracing.span("load inputs"):
+        stack = load_stack(store, image)
+    with tracing.span("find chromosomes"):
+        registered = register(stack)
+        found = finder.find(image, stack)
+        pixels = cast("NDArray[np.integer[Any]]", registered.pixels)  # decoding lets in uint8, uint16 only
+        pack = cut_crops(pixels, found.masks, found.instances)
     masks_key = _put(store, "masks", masks_tiff(found.masks), ".tif")
     crops_key = _put(store, "crops", pack.to_npz(), ".npz")
     levels = channel_levels(registered.pixels, stack.channels)

@@ -24,6 +24,7 @@ from services.images.repository import AnnotatedMasks, Image, ImageRepository, l
 from services.jobs.context import JobContext
 from services.jobs.params import SegmenterTrainingParams
 from services.pipelines.device import device_of
+from services.pipelines.handing_back import kept_when_handed_back
 from services.pipelines.pictures import curve_png
 from services.pipelines.resources import Resources
 from services.pipelines.segmenter_manifest import segmenter_manifest
@@ -127,8 +128,8 @@ def _trainer(
     else:
         with resources.session_factory() as session:
             artifacts = ArtifactService(session, resources.store)
-            content = artifacts.open_file(artifacts.resolve("segmenter", base), "weights.safetensors")
-        net = network.from_bytes(content)
+            version = artifacts.resolve("segmenter", base)
+        net = network.from_bytes(artifacts.open_file(version, "weights.safetensors"))
     trainer = SegmenterTrainer(net, split.train, config, device_of(resources.settings))
     try:
         trainer.resume(resources.store.get(_checkpoint_key(context)))
@@ -140,13 +141,19 @@ def _trainer(
 def _train(context: JobContext, resources: Resources, trainer: SegmenterTrainer) -> None:
     planned = trainer.config.epochs
     saved = time.monotonic()
-    while trainer.epoch < planned:
-        loss = trainer.run_epoch(check=context.check)
-        context.progress(trainer.epoch, planned, "epochs", f"loss {loss:.4f}")
-        if time.monotonic() - saved >= resources.settings.checkpoint_every_s or trainer.epoch == planned:
-            resources.store.put(_checkpoint_key(context), trainer.checkpoint())
-            context.saved()
-            saved = time.monotonic()
+
+    def save() -> None:
+        resources.store.put(_checkpoint_key(context), trainer.checkpoint())
+        context.saved()
+
+    with kept_when_handed_back(lambda: trainer.position, save):
+        while trainer.epoch < planned:
+            loss = trainer.run_epoch(check=context.check)
+            context.progress(trainer.epoch, planned, "epochs", f"loss {loss:.4f}")
+            due = time.monotonic() - saved >= resources.settings.checkpoint_every_s
+            if due or trainer.epoch == planned:
+                save()
+                saved = time.monotonic()
 
 
 def _evaluate(

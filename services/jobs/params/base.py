@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.db.tables import JsonObject
+from services.jobs.types import PriorityName
 
 MAX_IMAGES_PER_JOB = 10_000
 MAX_CROPS_PER_JOB = 10_000
@@ -29,6 +30,11 @@ class Request(JobParams):
 
     external_id: str | None = Field(
         None, min_length=1, max_length=200, description="Your own reference, for finding the job again."
+    )
+    priority: PriorityName = Field(
+        "normal",
+        description="normal: samples before trainings. urgent (work on samples only): before everything "
+        "that waits. background: only while nothing else waits.",
     )
 
 

@@ -41,11 +41,16 @@ def train_generator(work: StudyWork, step: Step) -> StepResult:
     saver = Saver(work, step.key)
     if saver.partial is not None:
         trainer.resume(saver.partial.arrays["checkpoint"].tobytes())
-    while trainer.step < trainer.planned_steps:
-        trainer.run(min(_STEPS_PER_LOOK, trainer.planned_steps - trainer.step), work.context.check)
-        check_finite(trainer.history, trainer.step)
-        work.say(f"{trainer.step:,} of {trainer.planned_steps:,} steps")
-        saver.save(lambda: StepResult({"checkpoint": _bytes(trainer.checkpoint())}))
+
+    def kept() -> StepResult:
+        return StepResult({"checkpoint": _bytes(trainer.checkpoint())})
+
+    with saver.kept_when_handed_back(lambda: trainer.step, kept):
+        while trainer.step < trainer.planned_steps:
+            trainer.run(min(_STEPS_PER_LOOK, trainer.planned_steps - trainer.step), work.context.check)
+            check_finite(trainer.history, trainer.step)
+            work.say(f"{trainer.step:,} of {trainer.planned_steps:,} steps")
+            saver.save(kept)
     weights = trainer.weights()
     facts = {
         "seconds": saver.seconds,
@@ -65,11 +70,16 @@ def make_candidates(work: StudyWork, step: Step) -> StepResult:
     generator = _generator(work, step)
     saver = Saver(work, step.key)
     done = [] if saver.partial is None else [saver.partial.arrays["canvases"]]
-    for part in _parts(sources, start=sum(map(len, done))):
-        work.context.check()
-        done.append(generator.generate(part, work.context.check))
-        work.say(f"{sum(map(len, done)):,} of {len(sources):,} crops")
-        saver.save(lambda: StepResult({"canvases": np.concatenate(done)}))
+
+    def kept() -> StepResult:
+        return StepResult({"canvases": np.concatenate(done)})
+
+    with saver.kept_when_handed_back(lambda: len(done), kept):
+        for part in _parts(sources, start=sum(map(len, done))):
+            work.context.check()
+            done.append(generator.generate(part, work.context.check))
+            work.say(f"{sum(map(len, done)):,} of {len(sources):,} crops")
+            saver.save(kept)
     return StepResult(
         {"canvases": np.concatenate(done), "sources": sources.canvases, "masks": sources.masks},
         {"seconds": saver.seconds, "names": list(sources.crop_ids), "method": method},

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from services.pipelines.study.filters import Selector
 
 STEPS_PER_EPOCH: Final = 50
-"""Optimiser steps after which a training looks whether it must stop, and may keep a checkpoint."""
+"""Optimiser steps after which a training may keep a checkpoint."""
 
 
 def train_run(work: StudyWork, step: Step, selector: Selector) -> tuple[StepResult, StepResult]:
@@ -51,10 +51,15 @@ def train_run(work: StudyWork, step: Step, selector: Selector) -> tuple[StepResu
     saver = Saver(work, step.key)
     if saver.partial is not None:
         trainer.resume(saver.partial.arrays["checkpoint"].tobytes())
-    while not trainer.finished:
-        trainer.run_epoch(work.context.check)
-        work.say(f"epoch {trainer.epoch} of {trainer.config.epochs}")
-        saver.save(lambda: StepResult({"checkpoint": np.frombuffer(trainer.checkpoint(), np.uint8)}))
+
+    def kept() -> StepResult:
+        return StepResult({"checkpoint": np.frombuffer(trainer.checkpoint(), np.uint8)})
+
+    with saver.kept_when_handed_back(lambda: trainer.position, kept):
+        while not trainer.finished:
+            trainer.run_epoch(work.context.check)
+            work.say(f"epoch {trainer.epoch} of {trainer.config.epochs}")
+            saver.save(kept)
     result, sealed = _judged(work, step, trainer)
     told = {
         "seconds": saver.seconds,

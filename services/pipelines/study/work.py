@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -13,6 +14,7 @@ import torch
 from models.classification.preprocessing import Preprocessing
 from models.study.plan import Plan, Step, StepKind
 from services.jobs.context import JobContext
+from services.pipelines.handing_back import kept_when_handed_back
 from services.pipelines.resources import Resources
 from services.pipelines.study.data import ConditionData
 from services.studies.cache import StepResult, StepStore
@@ -107,6 +109,12 @@ class Saver:
         self._work.store.put_partial(self._key, StepResult(made.arrays, facts))
         self._work.context.saved()
         self._saved = time.monotonic()
+
+    def kept_when_handed_back(
+        self, position: Callable[[], object], result: Callable[[], StepResult]
+    ) -> AbstractContextManager[None]:
+        """Keep something also when the study's job is handed back inside the block."""
+        return kept_when_handed_back(position, lambda: self.save(result, now=True))
 
 
 def _earlier(partial: StepResult | None) -> tuple[float, StepResult | None]:

@@ -12,10 +12,13 @@ from services.jobs.keeper import LeaseKeeper
 from services.jobs.leases import LeaseRepository
 from services.jobs.service import JobService
 from services.jobs.transactions import PatientTransactions
+from services.jobs.turns import TurnRules
 from services.jobs.types import Claim
+from tests.support.fleet import eventually
 
 FOR_EVER_S = 3600.0
 WITHIN_S = 10.0
+NO_TURNS = TurnRules(FOR_EVER_S, FOR_EVER_S, FOR_EVER_S)
 
 
 @pytest.fixture
@@ -38,6 +41,7 @@ def keeper(
     held: Claim,
     *,
     limit_s: float = FOR_EVER_S,
+    rules: TurnRules = NO_TURNS,
     ended: threading.Event | None = None,
 ) -> LeaseKeeper:
     """Make a keeper of a very short lease."""
@@ -46,6 +50,7 @@ def keeper(
         PatientTransactions(sessions, sessions, 1.0),
         lease_s=0.05,
         limit_s=limit_s,
+        rules=rules,
         on_hang=(ended or threading.Event()).set,
         hang_grace_s=0.0,
     )
@@ -76,6 +81,19 @@ class TestLeaseKeeper:
             kept._thread.join(WITHIN_S)
 
             assert "lost" == kept.state
+
+    def test_makes_room_only_as_long_as_somebody_waits(
+        self, sessions: SessionFactory, service: JobService, held: Claim
+    ) -> None:
+        """A job that another worker took meanwhile displaces nobody."""
+        other = service.submit("diagnostic", {})
+        with keeper(sessions, held, rules=TurnRules(0, 0, 0)) as kept:
+            asked = eventually(kept.makes_room, "the turn is over", WITHIN_S)
+            with sessions.begin() as session:
+                LeaseRepository(session).claim(other.id, "another worker", FOR_EVER_S)
+
+            assert asked
+            assert not kept.makes_room()
 
     def test_gives_a_hanging_job_up_and_ends_the_process(
         self, sessions: SessionFactory, service: JobService, held: Claim

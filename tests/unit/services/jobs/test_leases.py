@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from services.config import Settings
 from services.db.engine import SessionFactory
 from services.jobs.dispatch import NullDispatcher
+from services.jobs.due import backoff_delay_s
 from services.jobs.errors import LeaseLostError
-from services.jobs.leases import LeaseRepository, backoff_delay_s
+from services.jobs.leases import LeaseRepository
 from services.jobs.outcome import outcome_of
 from services.jobs.service import JobService
 from services.jobs.types import Claim, Job
@@ -21,7 +22,7 @@ PROBLEM = {"code": "store_unavailable", "title": "t", "detail": "d"}
 
 @pytest.fixture
 def service(sessions: SessionFactory) -> JobService:
-    return JobService(sessions, NullDispatcher(), Settings(_env_file=None))
+    return JobService(sessions, NullDispatcher(), Settings(_env_file=None, job_max_attempts=BUDGET))
 
 
 @pytest.fixture

@@ -12,12 +12,14 @@ from services.jobs.errors import (
     BrokerAwayError,
     JobNotCancellableError,
     JobNotRetryableError,
+    PriorityRefusedError,
     UnknownKindError,
 )
+from services.jobs.kinds import PRIORITIES, level_of, priority_name, spec_of
 from services.jobs.leases import LeaseRepository
 from services.jobs.outcome import Outcome
 from services.jobs.service import JobService
-from services.jobs.types import Claim, Job, JobFilter
+from services.jobs.types import Claim, Job, JobFilter, PriorityName
 from services.pagination import PageRequest
 
 
@@ -84,7 +86,7 @@ class TestSubmit:
         )
         items = service.items(job.id).items
 
-        assert (job.status, job.attempt, job.max_attempts) == ("queued", 0, 3)
+        assert (job.status, job.attempt, job.max_attempts) == ("queued", 0, 6)
         assert (job.params["min_area_px"], job.params["flow_threshold"]) == (80, 0.4)
         assert (job.progress.done, job.progress.total, job.progress.unit) == (0, 2, "images")
         assert [item.input_id for item in items] == ["img_a", "img_b"]
@@ -182,6 +184,11 @@ class TestList:
             service.items("job_unknown")
 
 
+def place_of(service: JobService, job: Job) -> int | None:
+    """A job's place in its queue as it is now."""
+    return service.get_with_position(job.id)[1]
+
+
 class TestQueuePosition:
     def test_counts_urgent_and_older_jobs_of_the_same_queue(
         self, service: JobService, sessions: SessionFactory
@@ -192,12 +199,12 @@ class TestQueuePosition:
         second = service.submit("segmentation", {}, item_ids=["a"])
         other_queue = service.submit("diagnostic", {})
 
-        positions = [service.queue_position(job) for job in (first, second, training, other_queue)]
+        positions = [place_of(service, job) for job in (first, second, training, other_queue)]
         claim(sessions, first)
 
         assert positions == [1, 2, 3, 1]
-        assert service.queue_position(service.get(first.id)) is None
-        assert [service.queue_position(job) for job in (second, training)] == [1, 2]
+        assert place_of(service, first) is None
+        assert [place_of(service, job) for job in (second, training)] == [1, 2]
 
     def test_puts_a_retried_job_behind_those_that_waited(
         self, service: JobService, sessions: SessionFactory
@@ -211,7 +218,7 @@ class TestQueuePosition:
 
         retried = service.retry(old.id)
 
-        assert (service.queue_position(waiting), service.queue_position(retried)) == (1, 2)
+        assert (place_of(service, waiting), place_of(service, retried)) == (1, 2)
 
 
 class TestCancel:
@@ -266,7 +273,7 @@ class TestRetry:
             retried.finished_at,
             retried.started_at,
         ) == ("queued", None, None, None)
-        assert (retried.attempt, retried.max_attempts, retried.progress.done) == (1, 4, 1)
+        assert (retried.attempt, retried.max_attempts, retried.progress.done) == (1, 7, 1)
         assert [item.status for item in items] == ["succeeded", "pending", "pending"]
         assert [item.outputs for item in items] == [{"by": "test"}, {}, {}]
         assert [job.id, job.id] == [sent[0] for sent in dispatcher.sent]
@@ -284,3 +291,33 @@ class TestRetry:
 
         with pytest.raises(JobNotRetryableError, match=status):
             service.retry(job.id)
+
+
+class TestPriority:
+    @pytest.mark.parametrize(
+        ("kind", "priority", "level"),
+        [
+            ("scoring", "normal", 6),
+            ("scoring", "urgent", 9),
+            ("scoring", "background", 0),
+            ("classifier_training", "normal", 3),
+            ("classifier_training", "background", 0),
+            ("diagnostic", "urgent", 9),
+        ],
+    )
+    def test_is_a_level_that_brokers_keep_apart(self, kind: str, priority: PriorityName, level: int) -> None:
+        """And is shown again by the name that was asked for, where it makes a difference."""
+        spec = spec_of(kind)
+
+        assert level == level_of(spec, priority)
+        assert level in PRIORITIES
+        assert priority_name(kind, level) == ("normal" if level == spec.priority else priority)
+
+    def test_a_training_is_never_urgent(self) -> None:
+        """It would hold up samples for days."""
+        with pytest.raises(PriorityRefusedError, match="classifier_training job cannot be urgent"):
+            level_of(spec_of("classifier_training"), "urgent")
+
+    def test_a_job_of_a_newer_release_is_called_normal(self) -> None:
+        """A list shows it all the same."""
+        assert "normal" == priority_name("unheard_of", 9)

@@ -15,7 +15,9 @@ from services.jobs.sweep import SweepReport, sweep
 from services.jobs.types import Claim, Job
 
 SETTINGS = Settings(_env_file=None, job_max_attempts=2, retry_backoff_s=0, redispatch_after_s=10)
-NOTHING = SweepReport(sent=0, requeued=0, failed=0, cancelled=0, crashed_items=0, purged_keys=0)
+NOTHING = SweepReport(
+    sent=0, requeued=0, failed=0, cancelled=0, crashed_items=0, purged_keys=0, purged_deliveries=0
+)
 
 
 class Broker(NullDispatcher):

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.classification.evaluation import Evaluation, evaluate
-from models.classification.training import EpochRecord
+from models.classification.records import EpochRecord
 from services.pipelines.classifier_pictures import (
     MAX_TILES,
     gallery_png,
