@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from services.config import Settings, load_settings
 from services.errors import InvalidInputError
@@ -21,12 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = load_settings()
     options = _parser(settings).parse_args(arguments)
     _require_servers(settings)
+    _require_device(settings)
     if not settings.worker_metrics_port:
         return _work(settings, options)
     with tempfile.TemporaryDirectory(prefix="karyobridge-metrics-") as folder:
         # prometheus_client chooses its storage when it is imported, hence the imports in functions.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        _serve_metrics(settings.worker_metrics_port)
+        from workers.exposition import serve_worker  # noqa: PLC0415 - as just said
+
+        serve_worker(settings.worker_metrics_port, Path(folder))
         return _work(settings, options)
 
 
@@ -68,13 +73,20 @@ def _require_servers(settings: Settings) -> None:
             )
 
 
-def _serve_metrics(port: int) -> None:
-    from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415 - see main
-    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - see main
+def _require_device(settings: Settings) -> None:
+    """Refuse to start without the GPU that is asked for: such a worker would fail one job after another.
 
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # prometheus_client's gap
-    start_http_server(port, registry=registry)
+    Another process looks, because this one must not import torch (`workers.runners`).
+    """
+    if settings.device != "cuda":
+        return
+    look = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 1)"
+    if subprocess.run([sys.executable, "-c", look], check=False).returncode != 0:  # noqa: S603 - our own words
+        raise InvalidInputError(
+            "DEVICE is cuda but torch finds no GPU here. Check the driver and the container's access to it, "
+            "install the CUDA build (make setup TORCH=cuda), or set DEVICE=auto.",
+            "device",
+        )
 
 
 def _work(settings: Settings, options: argparse.Namespace) -> int:

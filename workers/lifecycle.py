@@ -7,6 +7,7 @@ starts another. Everything below happens in a child, after the fork.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -17,14 +18,20 @@ from typing import Any, Final
 
 from billiard.process import active_children  # type: ignore[import-untyped] # as Celery, it has no types
 from celery import signals
+from celery.apps import worker as celery_worker
+from prometheus_client import REGISTRY
 
+from services import tracing
+from services.clock import utc_now
 from services.config import Settings, load_settings
 from services.db.engine import make_engine, session_factory
 from services.jobs.celery_dispatch import CeleryDispatcher
 from services.jobs.transactions import PatientTransactions, relaxed_sessions
 from services.log import configure_logging
 from services.pipelines.resources import ModelCache, Resources
+from services.redaction import secrets_of
 from services.storage.factory import open_store
+from services.storage.observed import ObservedStore, StoreMetrics
 from workers.runner import JobRunner, WorkerProcess
 
 # One connection for the pipeline and one for the thread that keeps its lease, of either sort.
@@ -76,12 +83,14 @@ def runner() -> JobRunner:
     """
     signal.signal(signal.SIGTERM, stop_wish().tell)
     wanted = settings()
+    # Threads do not outlive a fork, so the one that sends spans begins here, in the child.
+    tracing.start("worker")
     database_url = wanted.database_url.get_secret_value()
     sessions = session_factory(make_engine(database_url, pool_size=POOL_SIZE))
     _, relaxed = relaxed_sessions(database_url, POOL_SIZE)
     resources = Resources(
         session_factory=sessions,
-        store=open_store(wanted.store_url),
+        store=ObservedStore(open_store(wanted.store_url), StoreMetrics(REGISTRY)),
         settings=wanted,
         cache=ModelCache(wanted.model_cache_size),
     )
@@ -100,9 +109,16 @@ def end_process() -> None:
 
 def set_up_logging(**_: Any) -> None:
     """Log our way; what Celery says of every single message is no news beside the runner's lines."""
-    configure_logging(settings().log_level, settings().log_format)
+    configure_logging(settings().log_level, settings().log_format, secrets_of(settings()))
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    celery_worker.safe_say = say
+
+
+def say(message: str, *_: Any) -> None:
+    """Write what Celery says within a signal's handler, where a log could not be used."""
+    line = {"event": message.strip(), "level": "info", "logger": "celery.apps.worker"}
+    os.write(2, f"{json.dumps(line | {'timestamp': utc_now().isoformat()})}\n".encode())
 
 
 def pass_on_the_wish(**_: Any) -> None:
@@ -111,5 +127,11 @@ def pass_on_the_wish(**_: Any) -> None:
         os.kill(child.pid, signal.SIGTERM)
 
 
+def send_last_spans(**_: Any) -> None:
+    """Send the spans of the last seconds before this process ends."""
+    tracing.stop()
+
+
 signals.setup_logging.connect(set_up_logging)
+signals.worker_process_shutdown.connect(send_last_spans)
 signals.worker_shutting_down.connect(pass_on_the_wish)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from opentelemetry.trace import Span, SpanKind
+
+from services import tracing
 from services.errors import KaryobridgeError, TransientError, problem_of
 from services.jobs.context import JobContext
 from services.jobs.dispatch import Dispatcher
@@ -18,6 +22,7 @@ from services.jobs.errors import (
     BrokerAwayError,
     DatabaseAwayError,
     JobCancelledError,
+    JobDisplacedError,
     JobHandedBackError,
     JobInterruptedError,
     JobOvertimeError,
@@ -30,6 +35,7 @@ from services.jobs.kinds import KINDS, KindSpec, budget_of
 from services.jobs.leases import LeaseRepository
 from services.jobs.outcome import Outcome, Tally, outcome_of
 from services.jobs.transactions import DATABASE_AWAY, PatientTransactions
+from services.jobs.turns import TurnRules
 from services.jobs.types import Claim, JobStatus
 from services.log import bound, get_logger
 from services.pipelines.resources import Resources
@@ -95,11 +101,29 @@ class JobRunner:
         if claim is None:
             log.debug("nothing to claim", job_id=job_id)
             return "not_claimed"
-        with bound(job_id=job_id, request_id=claim.job.request_id):
+        with (
+            bound(job_id=job_id, request_id=claim.job.request_id),
+            _attempt_span(claim) as span,
+            metrics.BUSY.track_inprogress(),
+        ):
             attempt = _Attempt(self, claim)
             end = attempt.run()
+            span.set_attribute("karyobridge.job.status", end)
+            if end in ("failed", "lost"):
+                tracing.mark_failed(span, end)
         metrics.observe(claim, attempt.context.recorded, end, attempt.seconds)
         return end
+
+
+def _attempt_span(claim: Claim) -> AbstractContextManager[Span]:
+    job = claim.job
+    attributes = tracing.message_attributes(job.id, job.kind, job.queue)
+    attributes |= {"karyobridge.job.attempt": job.attempt, "karyobridge.job.waited_s": claim.waited_s}
+    if job.request_id is not None:
+        attributes["karyobridge.request_id"] = job.request_id
+    return tracing.span(
+        f"process {job.queue}", kind=SpanKind.CONSUMER, parent=job.traceparent, attributes=attributes
+    )
 
 
 class _Attempt:
@@ -117,6 +141,7 @@ class _Attempt:
             self._transactions,
             lease_s=settings.lease_s,
             limit_s=self._spec.max_run_s,
+            rules=TurnRules.of(settings),
             on_hang=runner.process.end,
         )
         self.context = JobContext(
@@ -165,7 +190,7 @@ class _Attempt:
         if isinstance(interruption, JobCancelledError):
             return self._finish(lambda _: Outcome("cancelled"))
         if isinstance(interruption, JobHandedBackError):
-            return self._hand_back()
+            return self._hand_back(displaced=isinstance(interruption, JobDisplacedError))
         if isinstance(interruption, JobOvertimeError):
             return self._failed(RunTimeLimitError(self._spec.max_run_s))
         raise interruption
@@ -192,8 +217,13 @@ class _Attempt:
             )
         )
 
-    def _hand_back(self) -> RunEnd:
-        status = self._write(lambda leases: leases.hand_back(self._claim, self.context.begun))
+    def _hand_back(self, *, displaced: bool) -> RunEnd:
+        lost = 0 if self.context.brought_something else self._claim.turns_lost + displaced
+        log.info("job handed back", why="another job's turn" if displaced else "worker stops")
+        metrics.HAND_BACKS.labels(self._claim.job.kind, "displaced" if displaced else "stopping").inc()
+        status = self._write(
+            lambda leases: leases.hand_back(self._claim, self.context.begun, turns_lost=lost)
+        )
         job = self._claim.job
         try:
             if status == "queued":

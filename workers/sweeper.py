@@ -1,6 +1,6 @@
-"""The process that sweeps every few seconds: ``python -m workers.sweeper``.
+"""The process that sweeps every few seconds, and sends webhooks: ``python -m workers.sweeper``.
 
-One is enough; two do no harm. While none runs, jobs still start and end, only losses wait.
+One is enough; two do no harm. While none runs, jobs still start and end, only losses and messages wait.
 """
 
 from __future__ import annotations
@@ -9,13 +9,20 @@ import signal
 import sys
 import threading
 
+from services import tracing
 from services.config import Settings, load_settings
 from services.db.engine import make_engine, session_factory
 from services.errors import InvalidInputError
+from services.heartbeat import beat
+from services.incoming.expiry import running_remover
 from services.jobs.celery_dispatch import CeleryDispatcher
 from services.jobs.sweep import sweep
 from services.jobs.transactions import DATABASE_AWAY
 from services.log import configure_logging, get_logger
+from services.redaction import secrets_of
+from services.webhooks.courier import running_courier
+from workers import sweep_metrics
+from workers.exposition import serve_sweeper
 
 log = get_logger(__name__)
 
@@ -27,9 +34,10 @@ def run(settings: Settings, stop: threading.Event) -> None:
     sessions = session_factory(engine)
     while not stop.is_set():
         try:
-            sweep(sessions, dispatcher, settings)
+            sweep_metrics.observe(sweep(sessions, dispatcher, settings))
         except DATABASE_AWAY as error:
             log.warning("database away during the sweep", reason=str(error))
+        beat(settings.heartbeat_file)
         stop.wait(settings.sweep_interval_s)
     dispatcher.close()
     engine.dispose()
@@ -40,11 +48,16 @@ def main() -> int:
     settings = load_settings()
     if settings.embedded_database or settings.embedded_broker:
         raise InvalidInputError("Set DATABASE_URL and BROKER_URL, or start everything with `make serve`.")
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, secrets_of(settings))
+    tracing.start("sweeper")
+    if settings.sweeper_metrics_port:
+        serve_sweeper(settings.sweeper_metrics_port)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(settings, stop)
+    with running_courier(settings, stop), running_remover(settings, stop):
+        run(settings, stop)
+    tracing.stop()
     return 0
 
 

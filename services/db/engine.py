@@ -7,6 +7,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 60_000
+# A server that falls silent without a word, as behind a pulled cable, is given up after so long: idle
+# connections ask whether it is there, and what was sent must be acknowledged. Without this a worker would
+# wait for a quarter of an hour, or for ever.
+SILENCE_S = 20
+_ASKED = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
 
 SessionFactory = sessionmaker[Session]
 
@@ -17,10 +22,14 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
         url,
         pool_pre_ping=True,
         pool_size=pool_size,
+        # Values of a failed statement may be a patient's: they belong into no log and no error of a job.
+        hide_parameters=True,
         max_overflow=pool_size,
         pool_timeout=CONNECT_TIMEOUT_S,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
+            **_ASKED,
+            "tcp_user_timeout": 1000 * SILENCE_S,
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
         },
     )

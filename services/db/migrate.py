@@ -19,6 +19,8 @@ _LOCK_ID = 0x6B617279  # two starting servers must not migrate at once
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Apply every pending migration; several processes may call this at the same time."""
     with engine.begin() as connection:
+        # An index on millions of rows, or another process that migrates, takes longer than a request may.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
         config = _config()
         config.attributes["connection"] = connection
@@ -28,6 +30,11 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 def head_revision() -> str | None:
     """Name of the newest migration that this code knows."""
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def known_revisions() -> frozenset[str]:
+    """Names of all migrations that this code knows."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _config() -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from services.jobs.celery_dispatch import CeleryDispatcher
 from services.jobs.service import JobService
 from services.jobs.sweep import sweep
 from services.jobs.types import Job
+from tests.support import servers
 from tests.support.fleet import ROOT, Fleet, eventually, fleet_of
 
 pytestmark = pytest.mark.integration
@@ -27,28 +29,32 @@ LEASE_S = 3
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis(tmp_path_factory.mktemp("broker")) as redis:
-        yield redis
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with servers.broker(tmp_path_factory.mktemp("broker")) as url:
+        yield url
 
 
 @pytest.fixture
-def fleet(
-    database_url: str, broker: EmbeddedRedis, sessions: SessionFactory, tmp_path: Path
-) -> Iterator[Fleet]:
-    settings = Settings(
+def fleet(database_url: str, broker_url: str, sessions: SessionFactory, tmp_path: Path) -> Iterator[Fleet]:
+    with fleet_of(settings_of(database_url, broker_url, tmp_path), sessions, tmp_path) as fleet:
+        yield fleet
+
+
+def settings_of(database_url: str, broker_url: str, folder: Path) -> Settings:
+    """Return settings with a queue and a store of their own."""
+    queue = new_id("queue")
+    return Settings(
         _env_file=None,
         database_url=database_url,
-        broker_url=broker.url,
-        object_store_url=(tmp_path / "objects").as_uri(),
-        cpu_queue=new_id("queue"),  # so that no test sees another one's messages
+        broker_url=broker_url,
+        object_store_url=servers.store_url(folder / "objects"),
+        gpu_queue=queue,
+        cpu_queue=queue,  # so that no test sees another one's messages
         lease_s=LEASE_S,
         sweep_interval_s=0.2,
         redispatch_after_s=1,
         retry_backoff_s=0.2,
     )
-    with fleet_of(settings, sessions, tmp_path) as fleet:
-        yield fleet
 
 
 def attempts_of(fleet: Fleet, job: Job) -> list[int | None]:
@@ -169,6 +175,27 @@ class TestMessages:
         assert fleet.dispatcher.waiting(fleet.settings.cpu_queue) == 5
 
 
+class TestLostBroker:
+    def test_a_worker_whose_broker_came_back_takes_jobs_again(
+        self, database_url: str, sessions: SessionFactory, tmp_path: Path
+    ) -> None:
+        """A broker that is killed in mid-job, and back only after the job's end, leaves no worker deaf."""
+        broker = EmbeddedRedis(tmp_path / "own")
+        settings = settings_of(database_url, broker.start(), tmp_path)
+        with fleet_of(settings, sessions, tmp_path) as fleet:
+            fleet.worker()
+            job = fleet.submit(items=3, seconds_per_item=0.3)
+            fleet.wait_done(job, 1)
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGKILL)
+            broker.stop()
+            first = fleet.wait(job, "succeeded")
+            with EmbeddedRedis(tmp_path / "own"):
+                second = fleet.wait(fleet.submit(), "succeeded")
+
+        assert (first.attempt, second.attempt) == (1, 1)
+
+
 class TestFrozenWorker:
     def test_a_worker_that_wakes_after_its_lease_writes_nothing(self, fleet: Fleet) -> None:
         """A worker frozen for longer than its lease finds itself fenced out, and then serves again."""
@@ -199,8 +226,10 @@ class TestLostServers:
             fleet.wait_done(job, done)
             with database_engine.begin() as connection:
                 cut += connection.execute(
-                    text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> :own"),
-                    {"own": connection.scalar(text("SELECT pg_backend_pid()"))},
+                    text(
+                        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                        " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                    )
                 ).scalar_one()
             database_engine.dispose()
 
@@ -209,17 +238,22 @@ class TestLostServers:
         assert cut >= 3
         assert (ended.status, ended.attempt, ended.progress.done) == ("succeeded", 1, 12)
 
-    def test_jobs_outlive_a_restart_of_the_broker(self, fleet: Fleet, broker: EmbeddedRedis) -> None:
+    def test_jobs_outlive_a_restart_of_the_broker(
+        self, database_url: str, sessions: SessionFactory, tmp_path: Path
+    ) -> None:
         """A running job does not notice; afterwards the same worker takes the next one."""
-        fleet.worker()
-        fleet.sweeper()
-        running = fleet.submit(items=10, seconds_per_item=0.2)
-        fleet.wait_done(running, 1)
-        broker.stop()
-        broker.start()
+        with EmbeddedRedis(tmp_path / "broker") as broker:
+            settings = settings_of(database_url, broker.url, tmp_path)
+            with fleet_of(settings, sessions, tmp_path) as fleet:
+                fleet.worker()
+                fleet.sweeper()
+                running = fleet.submit(items=10, seconds_per_item=0.2)
+                fleet.wait_done(running, 1)
+                broker.stop()
+                broker.start()
 
-        first = fleet.wait(running, "succeeded")
-        second = fleet.wait(fleet.submit(), "succeeded")
+                first = fleet.wait(running, "succeeded")
+                second = fleet.wait(fleet.submit(), "succeeded")
 
         assert [first.attempt, second.attempt] == [1, 1]
 
@@ -274,10 +308,10 @@ class TestShutdown:
         fleet.wait_done(job, 1)
         worker.stop()
 
-        waiting = fleet.jobs.get(job.id)
+        waiting, place = fleet.jobs.get_with_position(job.id)
 
         assert waiting.status == "queued"
-        assert fleet.jobs.queue_position(waiting) == 1
+        assert place == 1
 
 
 class TestRetry:

@@ -19,7 +19,7 @@ from services.db.tables.crops import (
 from services.db.tables.datasets import DatasetItemRow, DatasetVersionRow
 from services.db.tables.filters import FilterScoreRow
 from services.db.tables.images import BatchRow, ImageMasksRow, ImageRow
-from services.db.tables.jobs import JobItemRow, JobRow
+from services.db.tables.jobs import JobItemRow, JobRow, JobTotalsRow
 from services.db.tables.uploads import UploadRow
 from services.db.tables.webhooks import WebhookDeliveryRow, WebhookRow
 
@@ -41,6 +41,7 @@ __all__ = [
     "ImageRow",
     "JobItemRow",
     "JobRow",
+    "JobTotalsRow",
     "JsonObject",
     "PredictionRow",
     "SegmentationRow",

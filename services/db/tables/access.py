@@ -45,10 +45,15 @@ class IdempotencyKeyRow(Base):
 
 
 class AuditRow(Base):
-    """Who did what, when."""
+    """Who did what, when. A trigger of the database refuses to change or delete a row."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_subject", "subject", "id"), Index("ix_audit_actor", "actor", "id"))
+    __table_args__ = (
+        Index("ix_audit_subject", "subject", "id"),
+        Index("ix_audit_actor", "actor", "id"),
+        Index("ix_audit_action", "action", "at", "id"),
+        Index("ix_audit_at", "at", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.db.tables.base import Base, JsonObject, created_at_column
 
+# Jobs that have ended and that the totals do not contain yet.
+UNCOUNTED = "finished_at IS NOT NULL AND uncounted_since IS NOT NULL"
+
 
 class JobRow(Base):
-    """The truth about a job. A message to a worker carries only its id."""
+    """The truth about a job. A message to a worker carries only its id.
+
+    `uncounted_since` is null once the totals contain the job; a retry sets it, and the job counts again, with
+    the items that were recorded from then on.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -20,6 +27,7 @@ class JobRow(Base):
         Index("ix_jobs_kind", "kind", "id"),
         Index("ix_jobs_sample", "sample", "id"),
         Index("ix_jobs_external_id", "external_id", "id"),
+        Index("ix_jobs_uncounted", "finished_at", postgresql_where=text(UNCOUNTED)),
         CheckConstraint(
             "status IN ('queued','running','succeeded','partial','failed','cancelling','cancelled')",
             name="status_known",
@@ -50,6 +58,7 @@ class JobRow(Base):
     not_before: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
+    turns_lost: Mapped[int] = mapped_column(server_default="0")
     lease_token: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
     worker: Mapped[str | None]
@@ -62,6 +71,23 @@ class JobRow(Base):
     created_at: Mapped[datetime] = created_at_column()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    uncounted_since: Mapped[datetime | None] = mapped_column(server_default="1970-01-01+00")
+
+
+class JobTotalsRow(Base):
+    """Sums over the jobs of one kind that ended in one way; they only grow."""
+
+    __tablename__ = "job_totals"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    jobs: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    started: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    drift_warned: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    items_succeeded: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    items_failed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    waited_s: Mapped[float] = mapped_column(Double, server_default="0")
+    ran_s: Mapped[float] = mapped_column(Double, server_default="0")
 
 
 class JobItemRow(Base):
