@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from sqlalchemy.orm import Session
+
 from services.db.engine import SessionFactory
 from services.errors import NotFoundError
 from services.images.mask_exports import read_masks
@@ -17,8 +20,15 @@ class AnnotationService:
         self._session_factory = session_factory
         self._store = store
 
-    def put_masks(self, image_id: str, content: bytes, annotator: str) -> AnnotatedMasks:
+    def put_masks(
+        self, image_id: str, content: bytes, annotator: str, *, session: Session | None = None
+    ) -> AnnotatedMasks:
         """Store a label TIFF for an image: page 0 labels, page 1 (optional) overlap regions.
+
+        Parameters
+        ----------
+        session
+            Joins the caller's transaction.
 
         Raises
         ------
@@ -27,18 +37,21 @@ class AnnotationService:
         InvalidMasksError
             The bytes are no label image of the image's size.
         """
-        with self._session_factory() as session:
-            image = ImageRepository(session).get(image_id)
+        if session is None:
+            with self._session_factory.begin() as own:
+                return self.put_masks(image_id, content, annotator, session=own)
+        # Read by itself: no transaction waits while the masks are looked at and stored.
+        with self._session_factory() as reading:
+            image = ImageRepository(reading).get(image_id)
         masks, _ = read_masks(content, (image.height, image.width))
         sha256 = sha256_hex(content)
         key = content_key("masks", sha256, ".tif")
         if not self._store.exists(key):
             self._store.put(key, content)
-        num_instances = len(set(masks[masks > 0].tolist()))
-        with self._session_factory.begin() as session:
-            repository = ImageRepository(session)
-            repository.add_masks(image_id, key, sha256, annotator, num_instances)
-            return repository.newest_masks([image_id])[image_id]
+        num_instances = int(np.count_nonzero(np.unique(masks)))
+        repository = ImageRepository(session)
+        repository.add_masks(image_id, key, sha256, annotator, num_instances)
+        return repository.newest_masks([image_id])[image_id]
 
     def get_masks(self, image_id: str) -> bytes:
         """The newest annotated masks' bytes; raises `NotFoundError` if nobody drew any."""

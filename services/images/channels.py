@@ -111,7 +111,7 @@ def parse_channel_rule(text: str | None) -> ChannelRule | None:
         return None
     try:
         rule = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         raise _rule_error(f"it is not JSON ({str(error)[:80]})") from error
     if not isinstance(rule, dict) or not rule:
         raise _rule_error("it must be a JSON object")

@@ -20,7 +20,7 @@ from services.images.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _UM_PER_UNIT = {
     "nm": 1e-3,
@@ -39,6 +39,9 @@ _UM_PER_UNIT = {
 }
 # Metaphases are imaged at 40x to 100x. Values outside are print resolutions such as 72 dots per inch.
 _PLAUSIBLE_UM = (0.01, 5.0)
+# An image of one focal plane and one time point needs far fewer; each pair of them may be looked at.
+_MAX_CHANNELS = 256
+_MAX_OME_CHARACTERS = 4 * 1024 * 1024
 _STACK_ADVICE = "Export one focal plane (or a maximum projection) and upload that."
 _SERIES_ADVICE = "Export a single time point and upload that."
 
@@ -78,12 +81,15 @@ def read_ome(xml: str) -> Metadata:
     Raises
     ------
     CorruptFileError
-        The text is not well-formed XML, or uses entities (which only an attack does).
+        The text is not well-formed XML, is far longer than a description, or uses entities (which only an
+        attack does).
     ZStackError, TimeSeriesError
         The image has more than one focal plane or time point.
     UnsupportedFormatError
         Pixels lie in other files.
     """
+    if len(xml) > _MAX_OME_CHARACTERS:
+        raise CorruptFileError("The OME description is too long. Export the image without its annotations.")
     if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
         raise CorruptFileError("The OME description declares XML entities. Export the image again.")
     try:
@@ -99,8 +105,11 @@ def read_ome(xml: str) -> Metadata:
         raise TimeSeriesError(f"The OME-TIFF has {pixels.get('SizeT')} time points. {_SERIES_ADVICE}")
     _refuse_other_files(root, pixels)
     channels = [element for element in pixels if _tag(element) == "Channel"]
+    planes = [element for element in pixels if _tag(element) == "TiffData"]
+    if max(len(channels), len(planes)) > _MAX_CHANNELS:
+        raise CorruptFileError(f"The OME description has over {_MAX_CHANNELS} channels. Export it again.")
     names = {}
-    for page, channel in _channel_of_page(pixels, len(channels)).items():
+    for page, channel in _channel_of_page(planes, len(channels)).items():
         name = channels[channel].get("Name") or channels[channel].get("Fluor") or ""
         if name:
             names[page] = name
@@ -124,7 +133,8 @@ def read_imagej(description: str, labels: list[str] | None, pixels_per_unit: flo
     ZStackError, TimeSeriesError
         The hyperstack has more than one slice or frame.
     """
-    values = dict(re.findall(r"^([A-Za-z]+)=(.*?)\s*$", description[:20_000], re.MULTILINE))
+    pairs = re.findall(r"^([A-Za-z]+)=(.*)$", description[:20_000], re.MULTILINE)
+    values = {name: value.rstrip() for name, value in pairs}
     slices, frames = _integer(values.get("slices")), _integer(values.get("frames"))
     if frames > 1:
         raise TimeSeriesError(f"The ImageJ file has {frames} frames. {_SERIES_ADVICE}")
@@ -138,10 +148,10 @@ def read_imagej(description: str, labels: list[str] | None, pixels_per_unit: flo
     return Metadata(names, plausible_um(size_um))
 
 
-def _channel_of_page(pixels: ET.Element, count: int) -> dict[int, int]:
+def _channel_of_page(planes: Sequence[ET.Element], count: int) -> dict[int, int]:
     """Page index to channel index; without Z and T, channels follow each other unless TiffData says more."""
     mapping: dict[int, int] = {}
-    for data in (element for element in pixels if _tag(element) == "TiffData"):
+    for data in planes:
         if data.get("IFD") is None and data.get("FirstC") is None:
             continue
         first_page, first_channel = _integer(data.get("IFD"), 0), _integer(data.get("FirstC"), 0)

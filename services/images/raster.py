@@ -22,6 +22,7 @@ from services.images.errors import (
     UnsupportedPixelTypeError,
 )
 from services.images.picture import Picture, make_picture
+from services.images.raster_structure import check_jpeg_scans, check_jpeg_segments, check_png_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +57,9 @@ def read_raster(stream: BinaryIO, form: Literal["png", "jpeg"], limits: Limits) 
     """
     if form == "png":
         _check_png_header(stream, limits)
+        check_png_chunks(stream)
+    else:
+        check_jpeg_segments(stream)
     stream.seek(0)
     try:
         with Image.open(stream, formats=(form.upper(),)) as image:
@@ -63,6 +67,8 @@ def read_raster(stream: BinaryIO, form: Literal["png", "jpeg"], limits: Limits) 
                 raise _too_many(image.width, image.height, limits)
             if getattr(image, "is_animated", False) and image.format == "PNG":
                 raise TimeSeriesError("The PNG is animated. Export a single picture.")
+            if form == "jpeg":
+                check_jpeg_scans(stream, image.width * image.height, limits)
             planes = _planes(image)
     except _BOMBS as error:
         raise TooManyPixelsError(

@@ -46,6 +46,7 @@ _PICTURE_TYPES = frozenset({"uint8", "uint16"})
 _LABEL_TYPES = _PICTURE_TYPES | {"uint32", "int8", "int16", "int32"}
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 _MAX_SEGMENTS = 200_000
+_MAX_TILED_RATIO = 2
 # Everything that tifffile and its codecs were seen to raise on damaged bytes.
 _LIBRARY_ERRORS = (tifffile.TiffFileError, *DAMAGED_BYTES_ERRORS)
 
@@ -111,10 +112,14 @@ def _checked_pages(
         raise UnsupportedFormatError("The TIFF holds thumbnails only. Export the full-resolution image.")
     if len(pages) > limits.max_planes:
         raise TooManyPlanesError(f"The TIFF has {len(pages)} planes; at most {limits.max_planes} are read.")
+    packed_bytes = decoded_bytes = 0
     for page in pages:
         _check_pixel_type(page, types)
-        _check_size(page, len(pages), limits)
-        _check_segments(page, size_bytes)
+        decoded_bytes += _check_size(page, len(pages), limits)
+        packed_bytes += _check_segments(page, size_bytes)
+    # Strips may share blank bytes, but what is read must stay in proportion to the file and its pixels.
+    if packed_bytes > size_bytes + decoded_bytes:
+        raise CorruptFileError("The TIFF's strips or tiles lie upon each other. Export the image again.")
     return pages
 
 
@@ -132,7 +137,7 @@ def _picture(tiff: tifffile.TiffFile, size_bytes: int, limits: Limits) -> Pictur
         planes = _colour_planes(first)
         metadata = Metadata({}, metadata.pixel_size_um)
     else:
-        planes = np.stack([_grey_plane(page) for page in pages])
+        planes = _grey_planes(pages)
     names = tuple(metadata.names.get(index) for index in range(len(planes)))
     return make_picture(
         planes, form, colour=first.photometric == _RGB, names=names, pixel_size_um=metadata.pixel_size_um
@@ -171,21 +176,31 @@ def _check_pixel_type(page: tifffile.TiffPage, types: frozenset[str]) -> None:
         raise ZStackError("The TIFF is a volume. Export one focal plane and upload that.")
 
 
-def _check_size(page: tifffile.TiffPage, pages: int, limits: Limits) -> None:
+def _check_size(page: tifffile.TiffPage, pages: int, limits: Limits) -> int:
+    """Return how many bytes the page's pixels take when decoded."""
     height, width = page.imagelength, page.imagewidth
     if height < 1 or width < 1:
         raise CorruptFileError("The TIFF has no rows or no columns. Export the image again.")
-    decoded_bytes = height * width * page.samplesperpixel * pages * (page.bitspersample // 8)
+    pixel_bytes = page.samplesperpixel * (page.bitspersample // 8)
+    decoded_bytes = height * width * pixel_bytes
     tile = max(page.tilewidth, 1) * max(page.tilelength, 1)
-    if max(height * width, tile) > limits.max_pixels or decoded_bytes > limits.max_decoded_bytes:
+    if max(height * width, tile) > limits.max_pixels or decoded_bytes * pages > limits.max_decoded_bytes:
         raise TooManyPixelsError(
             f"The image is {width} x {height} pixels; at most {limits.max_pixels} are read. "
             "Upload one metaphase per image, not a whole slide."
         )
+    # Tiles stick out of an image, and all of each is decoded: a narrow image of wide tiles has few pixels.
+    tiled = math.ceil(height / max(page.tilelength, 1)) * math.ceil(width / max(page.tilewidth, 1)) * tile
+    if tiled * pixel_bytes * pages > _MAX_TILED_RATIO * limits.max_decoded_bytes:
+        raise CorruptFileError("The TIFF's tiles are far larger than its image. Export it with small tiles.")
+    return decoded_bytes
 
 
-def _check_segments(page: tifffile.TiffPage, size_bytes: int) -> None:
-    """Refuse pages whose strips or tiles are missing: tifffile would fill them with zeros in silence."""
+def _check_segments(page: tifffile.TiffPage, size_bytes: int) -> int:
+    """Refuse pages whose strips or tiles are missing: tifffile would fill them with zeros in silence.
+
+    Returns how many bytes of the file they are made of.
+    """
     offsets, counts = page.dataoffsets, page.databytecounts
     if len(offsets) > _MAX_SEGMENTS:
         raise CorruptFileError("The TIFF is cut into too many pieces. Export it with larger strips or tiles.")
@@ -196,6 +211,7 @@ def _check_segments(page: tifffile.TiffPage, size_bytes: int) -> None:
     for offset, count in zip(offsets, counts, strict=True):
         if count < 1 or offset < 1 or offset + count > size_bytes:
             raise TruncatedFileError("The TIFF ends before its pixels do. Copy or export the file again.")
+    return int(sum(counts))
 
 
 def _segments_needed(page: tifffile.TiffPage) -> int:
@@ -217,6 +233,15 @@ def _colour_planes(page: tifffile.TiffPage) -> NDArray[np.generic]:
         array if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else np.moveaxis(array, -1, 0)
     )
     return np.ascontiguousarray(samples_first[:3])
+
+
+def _grey_planes(pages: list[tifffile.TiffPage]) -> NDArray[np.generic]:
+    """All pages of a grey picture, one decoded at a time so that no pixel is held twice."""
+    first = _grey_plane(pages[0])
+    planes = np.empty((len(pages), *first.shape), first.dtype)
+    for index, page in enumerate(pages):
+        planes[index] = _grey_plane(page) if index else first
+    return planes
 
 
 def _grey_plane(page: tifffile.TiffPage) -> NDArray[np.generic]:

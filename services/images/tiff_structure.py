@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from services.images.limits import Limits
 
 _MAX_TAGS = 512
-_MAX_NUMBERS_PER_TAG = 1 << 20
-_MAX_TEXT_BYTES = 16 * 1024 * 1024
+# Of a whole file, since entries may point to the same bytes again and again: a number of two
+# bytes takes forty in memory. Both leave room for 32 planes of 16,384 strips.
+_MAX_NUMBERS = 1 << 20
+_MAX_TEXT_BYTES = 32 * 1024 * 1024
 _TYPE_BYTES = {
     1: 1,
     2: 1,
@@ -37,7 +39,7 @@ _TYPE_BYTES = {
     17: 8,
     18: 8,
 }
-_TEXT_TYPES = frozenset({1, 2, 6, 7})
+_TEXT_TYPES = frozenset({1, 2, 7})
 # Thumbnails and transparency masks share the chain with the planes, so it may be longer than they are.
 _DIRECTORIES_PER_PLANE = 2
 
@@ -50,6 +52,23 @@ class _Dialect:
     count: struct.Struct
     entry: struct.Struct
     offset: struct.Struct
+
+
+class _Totals:
+    """What all entries of a file claim together."""
+
+    def __init__(self) -> None:
+        self._numbers = 0
+        self._text_bytes = 0
+
+    def add(self, kind: int, number: int) -> None:
+        """Count one entry; raises `CorruptFileError` above what any image needs."""
+        if kind in _TEXT_TYPES:
+            self._text_bytes += number
+        else:
+            self._numbers += number
+        if self._numbers > _MAX_NUMBERS or self._text_bytes > _MAX_TEXT_BYTES:
+            raise CorruptFileError("The TIFF's entries claim more values than an image has. Export it again.")
 
 
 def walk_directories(stream: BinaryIO, size_bytes: int, limits: Limits) -> int:
@@ -74,6 +93,7 @@ def walk_directories(stream: BinaryIO, size_bytes: int, limits: Limits) -> int:
     dialect = _dialect(_read(stream, 0, min(16, size_bytes)))
     (offset,) = dialect.offset.unpack(_read(stream, dialect.first_offset_at, dialect.offset.size))
     seen: set[int] = set()
+    totals = _Totals()
     while offset:
         if offset in seen:
             raise CorruptFileError("The TIFF's directories run in a circle. Export the image again.")
@@ -86,7 +106,7 @@ def walk_directories(stream: BinaryIO, size_bytes: int, limits: Limits) -> int:
             raise TooManyPlanesError(
                 f"The TIFF has more than {limits.max_planes} planes. Export one image per file."
             )
-        offset = _check_directory(stream, offset, size_bytes, dialect)
+        offset = _check_directory(stream, offset, size_bytes, dialect, totals)
     if not seen:
         raise TruncatedFileError("The TIFF has no image directory; its writer was probably interrupted.")
     return len(seen)
@@ -101,7 +121,9 @@ def _dialect(head: bytes) -> _Dialect:
     return _Dialect(4, struct.Struct(order + "H"), struct.Struct(order + "HHI4s"), struct.Struct(order + "I"))
 
 
-def _check_directory(stream: BinaryIO, offset: int, size_bytes: int, dialect: _Dialect) -> int:
+def _check_directory(
+    stream: BinaryIO, offset: int, size_bytes: int, dialect: _Dialect, totals: _Totals
+) -> int:
     """Check every entry of one directory; return the next directory's offset, 0 at the end."""
     (count,) = dialect.count.unpack(_read(stream, offset, dialect.count.size))
     if not 0 < count <= _MAX_TAGS:
@@ -109,6 +131,7 @@ def _check_directory(stream: BinaryIO, offset: int, size_bytes: int, dialect: _D
     entries = _read(stream, offset + dialect.count.size, count * dialect.entry.size + dialect.offset.size)
     for _tag, kind, number, value in dialect.entry.iter_unpack(entries[: count * dialect.entry.size]):
         _check_entry(kind, number, value, size_bytes, dialect)
+        totals.add(kind, number)
     (following,) = dialect.offset.unpack(entries[-dialect.offset.size :])
     return int(following)
 
@@ -118,10 +141,6 @@ def _check_entry(kind: int, number: int, value: bytes, size_bytes: int, dialect:
         # The specification tells readers to skip types that they do not know.
         return
     total = number * _TYPE_BYTES[kind]
-    if (kind in _TEXT_TYPES and total > _MAX_TEXT_BYTES) or (
-        kind not in _TEXT_TYPES and number > _MAX_NUMBERS_PER_TAG
-    ):
-        raise CorruptFileError(f"A TIFF entry claims {number} values. Export the image again.")
     if total > len(value) and dialect.offset.unpack(value)[0] + total > size_bytes:
         raise TruncatedFileError("The TIFF ends before its directory does. Copy or export the file again.")
 

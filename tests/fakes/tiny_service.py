@@ -274,7 +274,7 @@ def _handler(service: TinyService) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content if answer.drop is None else content[: answer.drop])
             self.close_connection = self.close_connection or answer.drop is not None
 
-        do_GET = do_POST = do_PUT = handle_one  # noqa: N815 - http.server looks for these names
+        do_GET = do_POST = do_PUT = do_DELETE = handle_one  # noqa: N815 - http.server looks for these names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""

@@ -32,6 +32,7 @@ class TestParseChannelRule:
             "{}",
             "3",
             "[" * 100_000,
+            '{"dapi": ' + "1" * 5000 + "}",
             '{"dapi": "*D.tif", "blue": "*B.tif"}',
             '{"red": "*R.tif"}',
             '{"dapi": "D.tif"}',
