@@ -11,7 +11,6 @@ import httpx
 import pytest
 import safetensors.torch
 import torch
-from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
 
 from api.wiring import Wiring, wire
@@ -26,6 +25,7 @@ from services.db.migrate import upgrade
 from services.filtering.selection import FilterClassifierMissingError, classifier_of
 from services.jobs.params import ArtifactImportParams
 from services.jobs.types import Job
+from tests.support import servers
 from tests.support.classifiers import weights
 from tests.support.datasets import archive, new_name
 from tests.support.fitting import bars, content_of, files_of, fitted, manifest_of
@@ -46,21 +46,21 @@ def opened(address: str) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def elsewhere(wiring: Wiring, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wiring]:
     """Another installation, with a database and a store of its own."""
-    name = new_name()
-    with wiring.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    url = make_url(wiring.settings.database_url.get_secret_value()).set(database=name)
-    settings = Settings(
-        _env_file=None,
-        database_url=url.render_as_string(hide_password=False),
-        broker_url=wiring.settings.broker_url,
-        object_store_url=tmp_path_factory.mktemp("elsewhere").as_uri(),
-    )
-    engine = make_engine(settings.database_url.get_secret_value())
-    upgrade(engine)
-    wired = wire(settings, engine=engine)
-    yield wired
-    wired.close()
+    with servers.own_database(wiring.settings.database_url.get_secret_value()) as url:
+        settings = Settings(
+            _env_file=None,
+            database_url=url,
+            broker_url=wiring.settings.broker_url,
+            gpu_queue=wiring.settings.gpu_queue,
+            cpu_queue=wiring.settings.cpu_queue,
+            object_store_url=servers.store_url(tmp_path_factory.mktemp("elsewhere")),
+        )
+        engine = make_engine(url)
+        upgrade(engine)
+        wired = wire(settings, engine=engine)
+        yield wired
+        wired.close()
+        servers.empty(settings)
 
 
 @pytest.fixture(scope="module")

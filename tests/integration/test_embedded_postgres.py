@@ -15,7 +15,7 @@ import pytest
 from services.embedded.errors import DataDirInUseError, EngineFailedError
 from services.embedded.postgres import EmbeddedPostgres
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.own_engines]
 
 
 def query(url: str, statement: str) -> list[tuple[object, ...]]:

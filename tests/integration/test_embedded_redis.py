@@ -9,7 +9,7 @@ import pytest
 from services.embedded.errors import DataDirInUseError
 from services.embedded.redis import EmbeddedRedis
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.own_engines]
 
 
 def put(url: str, message: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from services.config import Settings
 from services.embedded.supervisor import running_service
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.own_engines]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0

@@ -22,6 +22,7 @@ from services.config import Settings
 from services.filtering.service import MAX_ROWS
 from services.filtering.warming import WarmUp
 from services.predictions.types import EMBEDDING_DIMENSIONS
+from tests.support import servers
 from tests.support.classifiers import add_classifier
 from tests.support.filtered import SEED, embeddings_of
 from tests.support.filters import NUM_ROWS, add_filter, filter_on
@@ -298,7 +299,8 @@ class TestScore:
             capture_output=True,
             text=True,
             check=False,
-            env={
+            env=servers.vendor_variables()
+            | {
                 "DATABASE_URL": http_settings.database_url.get_secret_value(),
                 "BROKER_URL": http_settings.broker_url.get_secret_value(),
                 "OBJECT_STORE_URL": http_settings.object_store_url,

@@ -213,6 +213,15 @@ class TestIdempotencyService:
                 .values(locked_until=utc_now() - timedelta(seconds=1))
             )
 
+    def age(self, wiring: Wiring, key: str) -> None:
+        """Let some of the lock's time pass."""
+        with wiring.sessions.begin() as session:
+            session.execute(
+                update(IdempotencyKeyRow)
+                .where(IdempotencyKeyRow.key == key)
+                .values(locked_until=IdempotencyKeyRow.locked_until - timedelta(seconds=10))
+            )
+
     def test_lock_of_a_dead_request_lapses(self, wiring: Wiring, key: str) -> None:
         """A first request that died is taken over by its repetition, and cannot answer any more."""
         dead = self.begin(wiring, key)
@@ -227,6 +236,23 @@ class TestIdempotencyService:
             IdempotencyService(session).finish(alive, Answer(201, {}, {"n": 2}))
 
         assert Answer(201, {}, {"n": 2}) == self.begin(wiring, key)
+
+    def test_a_key_that_nobody_works_on_is_taken_over_within_seconds(self, wiring: Wiring, key: str) -> None:
+        """A process that was killed leaves no guard; its client need not wait until the lock lapses."""
+        self.begin(wiring, key)
+        self.age(wiring, key)
+
+        assert isinstance(self.begin(wiring, key), Lock)
+
+    def test_a_key_that_somebody_works_on_is_left_alone(self, wiring: Wiring, key: str) -> None:
+        """However long the first request works, a repetition does not work beside it."""
+        first = self.begin(wiring, key)
+        self.age(wiring, key)
+        assert isinstance(first, Lock)
+        with wiring.sessions.begin() as session:
+            IdempotencyService(session).guard(first)
+            with pytest.raises(IdempotencyInFlightError):
+                self.begin(wiring, key)
 
     def test_lapsed_lock_still_belongs_to_its_request(self, wiring: Wiring, key: str) -> None:
         """Another request cannot take over a key whose first request died."""

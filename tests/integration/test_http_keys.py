@@ -11,13 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from api import keys as command
 from api.app import prepare_keys
 from api.wiring import Wiring, wire
+from client import Client
 from services import audit
 from services.auth import ApiKeyService
+from services.clock import utc_now
 from services.config import Settings
 from services.db.tables import ApiKeyRow
 from services.errors import InvalidInputError
@@ -85,6 +87,87 @@ class TestKeys:
             answer = admin.post("/v1/keys", json={"name": name, "scopes": ["read"]})
 
         assert (409, "conflict") == (answer.status_code, answer.json()["code"])
+
+
+class TestEnds:
+    def test_key_ends_when_it_said(self, guarded: Guarded, wiring: Wiring) -> None:
+        """A key with an end works until then, and is refused like any other that does not."""
+        body = {"name": str(uuid.uuid4()), "scopes": ["read"], "expires_at": "2030-01-01T00:00:00+02:00"}
+        with guarded.client() as admin:
+            issued = admin.post("/v1/keys", json=body).json()
+        with guarded.client(issued["key"]) as client:
+            before = client.get("/v1/jobs").status_code
+            with wiring.sessions.begin() as session:
+                change = update(ApiKeyRow).where(ApiKeyRow.id == issued["id"])
+                session.execute(change.values(expires_at=utc_now()))
+            after = client.get("/v1/jobs").status_code
+
+        assert "2029-12-31T22:00:00Z" == issued["expires_at"]
+        assert (200, 401) == (before, after)
+
+    @pytest.mark.parametrize(
+        "end", ["2020-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2030-01-01T00:00:00", "soon"]
+    )
+    def test_wrong_end(self, client: httpx.Client, end: str) -> None:
+        """Past ends, ends in another age and times without a zone are refused, naming the field."""
+        answer = client.post("/v1/keys", json={"name": "x", "scopes": ["read"], "expires_at": end})
+
+        assert 422 == answer.status_code
+        assert "expires_at" in answer.json()["errors"][0]["field"]
+
+
+class TestRotation:
+    def test_hands_over(self, guarded: Guarded) -> None:
+        """Both keys work during the overlap; with no overlap only the new one does, and repeats are safe."""
+        with guarded.client() as admin:
+            old = make(admin, "read")
+            path, once = f"/v1/keys/{old['id']}/rotate", {"Idempotency-Key": str(uuid.uuid4())}
+            first = admin.post(path, json={"overlap_hours": 1}, headers=once)
+            again = admin.post(path, json={"overlap_hours": 1}, headers=once)
+            second = admin.post(path, json={})
+            newest = admin.post(f"/v1/keys/{first.json()['id']}/rotate", json={"overlap_hours": 0}).json()
+        statuses = []
+        for key in (old["key"], first.json()["key"], newest["key"]):
+            with guarded.client(key) as client:
+                statuses.append(client.get("/v1/jobs").status_code)
+
+        assert (201, old["id"]) == (first.status_code, first.json()["replaces"])
+        assert first.json() | {"key": None} == again.json()
+        assert (409, "conflict") == (second.status_code, second.json()["code"])
+        assert [200, 401, 200] == statuses
+        assert [f"{old['name']} #2", f"{old['name']} #3"] == [first.json()["name"], newest["name"]]
+
+    @pytest.mark.parametrize("body", [{"overlap_hours": 169}, {"overlap_hours": -1}, {"overlap_hours": "1"}])
+    def test_wrong_overlap(self, client: httpx.Client, body: dict[str, object]) -> None:
+        """An overlap is 0 to 168 whole hours."""
+        assert 422 == client.post("/v1/keys/key_none/rotate", json=body).status_code
+        assert 404 == client.post("/v1/keys/key_none/rotate", json={}).status_code
+
+
+class TestAudit:
+    def test_client_reads_who_did_what(self, guarded: Guarded) -> None:
+        """The trail of one key, through the Python client: made, replaced, revoked, and by whom."""
+        with Client(guarded.address, guarded.admin_key) as admin:
+            began = utc_now()
+            made = admin.create_key(str(uuid.uuid4()), ["read"])
+            successor = admin.rotate_key(made.id, overlap_hours=0)
+            admin.revoke_key(made.id)
+            entries = list(admin.audit(subject=made.id, since=began))
+            created = list(admin.audit(action="key.created", since=began))
+            used = [key.last_used_at for key in admin.api_keys() if key.id == successor.id]
+
+        assert ["key.created", "key.rotated", "key.revoked"] == [entry.action for entry in entries]
+        assert {made.id, successor.id} <= {entry.subject for entry in created}
+        assert all(entry.actor.startswith("admin ") for entry in entries)
+        assert [None] == used
+        assert "kb_" not in str([entry.details for entry in [*entries, *created]])
+
+    @pytest.mark.parametrize(
+        "query", ["since=yesterday", "since=2026-01-01", "limit=0", "cursor=eA", "who=me", "actor="]
+    )
+    def test_wrong_question(self, client: httpx.Client, query: str) -> None:
+        """Times need a zone, cursors are those of this list, and unknown filters are refused."""
+        assert 422 == client.get(f"/v1/audit?{query}").status_code
 
 
 class TestScopes:
@@ -212,6 +295,30 @@ class TestFirstKey:
         assert "DATABASE_URL" in nowhere.stderr
         assert "Traceback" not in silent.stderr
 
+    def test_command_line_replaces(
+        self,
+        bare: Wiring,
+        http_settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """A key that ends is made and replaced without a server; the old one ends with the overlap."""
+        monkeypatch.setenv("DATABASE_URL", http_settings.database_url.get_secret_value())
+        command.main(["create", "--name", "lims", "--scope", "read", "--days", "30"])
+        with bare.readers() as session:
+            old = ApiKeyService(session).verify(capsys.readouterr().out.strip())
+        replaced = command.main(["rotate", old.id, "--overlap-hours", "0", "--days", "60"])
+        with bare.readers() as session:
+            new = ApiKeyService(session).verify(capsys.readouterr().out.strip())
+        command.main(["list"])
+        first, second = capsys.readouterr().out.splitlines()
+        beyond = command.main(["create", "--name", "x", "--scope", "read", "--days", "99999999999"])
+
+        assert (0, 2) == (replaced, beyond)
+        assert "lims #2" == new.name
+        assert "expired since" in first
+        assert "active until" in second
+
     def test_command_line_makes_lists_and_revokes(
         self,
         bare: Wiring,
@@ -234,5 +341,5 @@ class TestFirstKey:
 
         assert (0, 2) == (made, twice)
         assert {"read", "submit"} == caller.scopes
-        assert f"{caller.id}  lims  read,submit  active\n" == listed
+        assert f"{caller.id}  lims  read,submit  active  never used\n" == listed
         assert revoked_at is not None

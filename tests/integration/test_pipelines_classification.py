@@ -6,7 +6,7 @@ import io
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import httpx
 import numpy as np
@@ -25,7 +25,7 @@ from services.jobs.params import ClassificationRequest, ClassifierTrainingReques
 from services.jobs.types import Job
 from services.pagination import PageRequest
 from services.predictions.assembly import part_key
-from services.storage.base import ObjectNotFoundError, ObjectStore, StoreUnavailableError
+from services.storage.base import ObjectNotFoundError, ObjectStore, SignedRequest, StoreUnavailableError
 from tests.support.classifiers import add_classifier
 from tests.support.http import upload
 from tests.support.imported import freeze, import_crops
@@ -191,6 +191,14 @@ class FlakyStore:
     def exists(self, key: str) -> bool:
         """Look as always."""
         return self._store.exists(key)
+
+    def size(self, key: str) -> int:
+        """Look as always."""
+        return self._store.size(key)
+
+    def sign(self, key: str, method: Literal["GET", "PUT"], expires_in_s: float) -> SignedRequest | None:
+        """Sign as always."""
+        return self._store.sign(key, method, expires_in_s)
 
     def delete(self, key: str) -> None:
         """Delete as always."""

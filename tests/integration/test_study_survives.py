@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from api.wiring import Wiring
 from services.db.engine import SessionFactory
 from services.jobs.types import Job
+from tests.support import servers
 from tests.support.fleet import Fleet, eventually, hasty_fleet, wiring_of
 from tests.support.studied import lasting, results_of, simulation, submit_study
 
@@ -41,16 +42,18 @@ class Kept:
     """What lies in the store of a study's steps."""
 
     def __init__(self, fleet: Fleet) -> None:
-        self.folder = fleet.folder / "objects" / "studies"
+        self.url = fleet.settings.object_store_url
 
-    def results(self) -> dict[Path, int]:
+    def results(self) -> dict[str, datetime]:
         """When each result was written: those of finished steps, sealed parts and all."""
-        found = [*self.folder.rglob("*.safetensors"), *self.folder.rglob("*.sealed")]
-        return {path: path.stat().st_mtime_ns for path in found}
+        kept = servers.stored(self.url, "studies")
+        return {key: time for key, time in kept.items() if key.endswith((".safetensors", ".sealed"))}
 
     def is_amid(self, done: int) -> bool:
         """Whether so many steps are done, and the next one has kept a checkpoint."""
-        return len(list(self.folder.rglob("*.safetensors"))) >= done and any(self.folder.rglob("*.partial"))
+        kept = servers.stored(self.url, "studies")
+        steps = [key for key in kept if key.endswith(".safetensors")]
+        return len(steps) >= done and any(key.endswith(".partial") for key in kept)
 
 
 class TestKilledStudy:
@@ -81,7 +84,7 @@ class TestKilledStudy:
             eventually(lambda kill=kill: fleet.jobs.get(job.id).attempt > kill, "it is tried again")
         ended = results_of(wiring, fleet.wait(job, "succeeded", "failed"))
         after = kept.results()
-        shutil.rmtree(kept.folder)
+        servers.remove(kept.url, "studies")
         undisturbed = results_of(wiring, fleet.wait(submitted(), "succeeded", "failed"))
 
         assert len(KILLED_AT) + 1 == fleet.jobs.get(job.id).attempt
@@ -89,4 +92,4 @@ class TestKilledStudy:
         assert (STEPS, 0) == (undisturbed["plan"]["computed"], undisturbed["plan"]["from_cache"])
         assert (1, STEPS - 1) == (ended["plan"]["computed"], ended["plan"]["from_cache"])
         assert all(results.items() <= after.items() for results in before)
-        assert not any(kept.folder.rglob("*.partial"))
+        assert not any(key.endswith(".partial") for key in servers.stored(kept.url, "studies"))

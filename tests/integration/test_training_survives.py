@@ -1,4 +1,4 @@
-"""A training whose workers are killed again and again ends with the weights of an undisturbed run."""
+"""A training that is killed, or makes room, again and again ends with the weights of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.integration
 
 KILLS = 3
 EPOCHS = 5
+FOR_EVER_S = 3600.0
 
 
 @pytest.fixture
@@ -81,4 +82,31 @@ class TestKilledTraining:
 
         assert ended.status == "succeeded", ended.error
         assert ended.attempt == KILLS + 1
+        assert weights(wiring, ended) == weights(wiring, undisturbed)
+
+
+class TestDisplacedTraining:
+    def test_ends_with_the_same_weights(
+        self, database_url: str, sessions: SessionFactory, tmp_path: Path
+    ) -> None:
+        """It makes room for two samples on the only worker, in the midst of epochs, and loses no batch."""
+        turns = {"yield_after_s": 0.2, "min_turn_s": 0.2, "checkpoint_every_s": FOR_EVER_S}
+        with (
+            hasty_fleet(database_url, sessions, tmp_path, **turns) as fleet,
+            wiring_of(fleet) as wiring,
+            serving(wiring) as url,
+            httpx.Client(base_url=url, timeout=60) as client,
+        ):
+            fleet.worker()
+            version = imported(client, painted_archive(per_slide=12))
+            dataset = f"{version['name']}/{version['version']}"
+            undisturbed = fleet.wait(submit(client, fleet, dataset), "succeeded", "failed")
+            job = submit(client, fleet, dataset)
+            for turn in (1, 2):
+                eventually(lambda turn=turn: fleet.jobs.get(job.id).attempt == turn, "its turn has come")
+                fleet.wait(fleet.submit(), "succeeded")
+            ended = fleet.wait(job, "succeeded", "failed")
+
+        assert ended.status == "succeeded", ended.error
+        assert ended.attempt >= 2
         assert weights(wiring, ended) == weights(wiring, undisturbed)

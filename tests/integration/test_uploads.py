@@ -15,6 +15,8 @@ from api.wiring import Wiring
 from services.errors import InvalidInputError
 from services.images.channels import ChannelRule
 from services.images.repository import ImageRepository, load_stack
+from services.pagination import PageRequest
+from services.uploads import service as uploads
 from services.uploads.types import Batch, BatchRequest, UploadedFile
 from tests.support.http import tiff_bytes
 
@@ -122,3 +124,25 @@ class TestReceive:
             recorded = ImageRepository(session).ids_of(sample)
 
         assert recorded == ()
+
+
+class TestListPage:
+    def test_ends_where_its_batches_have_many_files(
+        self, wiring: Wiring, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A page of huge batches is short; the next ones have the others, each once."""
+        monkeypatch.setattr(uploads, "MAX_FILES_PER_PAGE", 3)
+        sample = uuid.uuid4().hex
+        sizes = (2, 1, 2, 5, 1)
+        for size in sizes:
+            files = {f"{number}.tif": tiff_bytes(uuid.uuid4().int % 2**32) for number in range(size)}
+            receive(wiring, files, sample=sample)
+        pages, cursor = [], None
+        while True:
+            page = wiring.uploads.list_page(PageRequest(10, cursor), sample)
+            pages.append([len(batch.items) for batch in page.items])
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+
+        assert [[2, 1], [2], [5], [1]] == pages

@@ -18,12 +18,12 @@ import psutil
 from api.wiring import Wiring, wire
 from services.config import Settings
 from services.db.engine import SessionFactory
-from services.embedded.redis import EmbeddedRedis
 from services.ids import new_id
 from services.jobs.celery_dispatch import CeleryDispatcher
 from services.jobs.service import JobService
 from services.jobs.types import Job, JobItem
 from services.pagination import PageRequest
+from tests.support import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
@@ -86,6 +86,7 @@ class Fleet:
     sessions: SessionFactory
     folder: Path
     started: list[Worker] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.dispatcher = CeleryDispatcher(self.settings.broker_url.get_secret_value())
@@ -134,7 +135,7 @@ class Fleet:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the fleet's processes."""
-        return _environment(self.settings)
+        return _environment(self.settings) | self.variables
 
     def _start(self, module: str, *arguments: str) -> Worker:
         log = self.folder / f"{module}-{len(self.started)}.log"
@@ -163,18 +164,19 @@ def fleet_of(settings: Settings, sessions: SessionFactory, folder: Path) -> Iter
             if worker.process.poll() is None:
                 worker.kill()
         fleet.dispatcher.close()
+        servers.empty(settings)
 
 
 @contextmanager
 def hasty_fleet(database_url: str, sessions: SessionFactory, folder: Path, **changes: Any) -> Iterator[Fleet]:
     """Make a fleet with a broker, a store and a queue of its own, which loses a dead worker's lease soon."""
     queue = new_id("queue")
-    with EmbeddedRedis(folder / "broker") as broker:
+    with servers.broker(folder / "broker") as broker_url:
         settings = Settings(
             _env_file=None,
             database_url=database_url,
-            broker_url=broker.url,
-            object_store_url=(folder / "objects").as_uri(),
+            broker_url=broker_url,
+            object_store_url=servers.store_url(folder / "objects"),
             gpu_queue=queue,
             cpu_queue=queue,
             lease_s=3,
@@ -199,7 +201,7 @@ def wiring_of(fleet: Fleet) -> Iterator[Wiring]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    return {
+    return servers.vendor_variables() | {
         "PATH": os.environ["PATH"],
         "OMP_NUM_THREADS": "1",
         "PYTHONFAULTHANDLER": "1",
@@ -213,5 +215,12 @@ def _environment(settings: Settings) -> dict[str, str]:
         "RETRY_BACKOFF_S": str(settings.retry_backoff_s),
         "CHECKPOINT_EVERY_S": str(settings.checkpoint_every_s),
         "GPU_QUEUE": settings.gpu_queue,
+        "YIELD_AFTER_S": str(settings.yield_after_s),
+        "MIN_TURN_S": str(settings.min_turn_s),
+        "TIME_SLICE_S": str(settings.time_slice_s),
         "TORCH_THREADS": str(settings.torch_threads),
+        "WEBHOOK_KEY": settings.webhook_key.get_secret_value(),
+        "WEBHOOK_ALLOWED_NETWORKS": settings.webhook_allowed_networks,
+        "WEBHOOK_TIMEOUT_S": str(settings.webhook_timeout_s),
+        "WEBHOOK_PAUSES_S": settings.webhook_pauses_s,
     }

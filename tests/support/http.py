@@ -22,30 +22,35 @@ from api.app import create_app
 from api.wiring import Wiring, wire
 from services.auth import ApiKeyService
 from services.config import Settings
-from services.embedded.redis import EmbeddedRedis
+from services.ids import new_id
+from tests.support import servers
 
 
 @pytest.fixture(scope="session")
 def http_broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a broker that no worker listens to."""
-    with EmbeddedRedis(tmp_path_factory.mktemp("broker")) as redis:
-        yield redis.url
+    with servers.broker(tmp_path_factory.mktemp("broker")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def http_settings(
     database_url: str, http_broker_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Settings:
+) -> Iterator[Settings]:
     """Settings of an application that needs no key."""
-    return Settings(
+    settings = Settings(
         _env_file=None,
         database_url=database_url,
         broker_url=http_broker_url,
-        object_store_url=tmp_path_factory.mktemp("objects").as_uri(),
+        object_store_url=servers.store_url(tmp_path_factory.mktemp("objects")),
+        gpu_queue=new_id("gpu"),
+        cpu_queue=new_id("cpu"),
         max_files_per_batch=20,
         max_upload_bytes=4 * 1024**2,
         max_file_bytes=2 * 1024**2,
     )
+    yield settings
+    servers.empty(settings)
 
 
 @pytest.fixture(scope="session")
@@ -57,11 +62,11 @@ def wiring(http_settings: Settings) -> Iterator[Wiring]:
 
 
 @contextmanager
-def serving(served: Wiring | FastAPI) -> Iterator[str]:
+def serving(served: Wiring | FastAPI, **options: Any) -> Iterator[str]:
     """Serve an application with uvicorn on a free port of this computer; yields its address."""
     app = served if isinstance(served, FastAPI) else create_app(served)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="api")
     thread.start()

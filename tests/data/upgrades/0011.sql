@@ -1,0 +1,1 @@
+UPDATE jobs SET turns_lost = 2 WHERE id = 'job_traced';

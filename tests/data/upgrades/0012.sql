@@ -1,0 +1,1 @@
+-- No table and no column: the audit trail refuses to be changed from here on.
