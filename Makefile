@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 # Tests and benchmarks run several processes on the same cores (docs/decisions/0016).
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo study serve test check bench lock clean
+.PHONY: help setup demo study serve doctor test check audit sbom bench lock secrets clean
 .DEFAULT_GOAL := help
 
 help:  ## List what make can do
@@ -35,6 +35,9 @@ study: setup  ## See whether synthetic aberrations help; ARGS="--dataset name/1 
 serve: setup  ## Run the whole service on this machine until Ctrl-C
 	@$(PY) -m services.embedded $(ARGS)
 
+doctor: setup  ## Check the installation and say what to do; ARGS="--url https://…" asks the API, too
+	@$(PY) -m services.doctor $(ARGS)
+
 test: setup  ## Run all tests; ARGS="-k name" passes options on
 	@$(PY) -m pytest $(ARGS)
 
@@ -43,6 +46,12 @@ check: setup  ## Lint, check formatting, types and the direction of imports
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+audit: setup  ## Look for known holes in what is locked
+	@$(PY) .ci/audit.py
+
+sbom: setup  ## Write what is in each image, as CycloneDX, to build/sbom
+	@$(PY) .ci/sbom.py
 
 bench: setup  ## Measure speed, queue and memory of the service; takes many minutes
 	$(PY) -m benchmarks.jobs
@@ -54,6 +63,9 @@ bench: setup  ## Measure speed, queue and memory of the service; takes many minu
 lock: setup  ## Resolve requirements*.in again; ARGS=--upgrade takes new versions
 	@ARGS="$(ARGS)" UV_VERSION="$(UV_VERSION)" sh .ci/lock
 
+secrets:  ## Make the secrets that docker-compose.yml mounts, once
+	@sh .ci/secrets
+
 clean:  ## Remove the environment and caches; data in var/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,9 +9,11 @@ from sqlalchemy.exc import OperationalError
 
 from api.app import create_app, prepare_keys
 from api.wiring import Wiring, wire
+from services import tracing
 from services.config import Settings, load_settings
 from services.errors import KaryobridgeError
 from services.log import configure_logging
+from services.redaction import secrets_of
 
 # Streams of events are told to end first; uploads get this long to finish.
 SHUTDOWN_S = 20
@@ -25,9 +27,10 @@ HOW_TO_MAKE_A_KEY = (
 
 def main() -> int:
     """Start the server; returns the exit status."""
-    settings = load_settings()
-    configure_logging(settings.log_level, settings.log_format)
     try:
+        settings = load_settings()
+        configure_logging(settings.log_level, settings.log_format, secrets_of(settings))
+        tracing.start("api")
         wiring = wire(settings)
         has_keys = prepare_keys(wiring)
     except KaryobridgeError as error:
@@ -37,6 +40,7 @@ def main() -> int:
     if settings.keys_required and not has_keys:
         return _refuse(HOW_TO_MAKE_A_KEY.format(host=settings.host))
     serve(wiring, settings)
+    tracing.stop()
     return 0
 
 
@@ -54,6 +58,7 @@ def serve(wiring: Wiring, settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
 

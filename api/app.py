@@ -7,14 +7,24 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from api import errors, openapi, reference
 from api.events import JobEvents
+from api.headers import RATE_POLICY, SecurityHeadersMiddleware
+from api.hosts import AllowedHostsMiddleware
+from api.idempotency import REPLAYED_HEADER
 from api.metrics import HttpMetrics
-from api.middleware import BodyLimitMiddleware, HeadMiddleware, RequestContextMiddleware
+from api.middleware import (
+    REQUEST_ID_HEADER,
+    BodyLimitMiddleware,
+    HeadMiddleware,
+    RequestContextMiddleware,
+)
 from api.routes import annotations as crop_annotations
 from api.routes import (
     artifacts,
+    audit,
     batches,
     crops,
     datasets,
@@ -26,10 +36,16 @@ from api.routes import (
     predictions,
     studies,
     system,
+    uploads,
+    webhooks,
 )
+from api.tracing import TracingMiddleware
 from api.turns import Turns
 from api.wiring import Wiring
+from services import tracing
+from services.addresses import entries_of
 from services.auth import ApiKeyService
+from services.config import Settings
 from services.filtering.warming import WarmUp
 from services.version import VERSION
 
@@ -46,7 +62,8 @@ _TAGS: Final[list[dict[str, Any]]] = [
     {"name": "artifacts", "description": "Versions of trained models."},
     {"name": "filters", "description": "Which crops look like real aberrations, and why."},
     {"name": "studies", "description": "What helps a classifier: arms compared, with a report."},
-    {"name": "keys", "description": "Who may call."},
+    {"name": "webhooks", "description": "Being told when jobs end, instead of asking."},
+    {"name": "keys", "description": "Who may call, and who changed what."},
 ]
 
 
@@ -78,6 +95,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     for module in (
         system,
         batches,
+        uploads,
         images,
         jobs,
         crop_annotations,
@@ -89,6 +107,8 @@ def create_app(wiring: Wiring) -> FastAPI:
         generation,
         studies,
         keys,
+        audit,
+        webhooks,
     ):
         app.include_router(module.router)
     errors.install(app)
@@ -96,9 +116,43 @@ def create_app(wiring: Wiring) -> FastAPI:
     reference.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimitMiddleware, limit_bytes=MAX_JSON_BYTES)
+    if wiring.settings.allowed_hosts:
+        app.add_middleware(AllowedHostsMiddleware, hosts=entries_of(wiring.settings.allowed_hosts))
     app.add_middleware(RequestContextMiddleware, metrics=HttpMetrics(wiring.metrics))
+    if tracing.enabled():
+        app.add_middleware(TracingMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(HeadMiddleware)
+    if wiring.settings.cors_origins:
+        _let_pages_call(app, wiring.settings)
     return app
+
+
+def _let_pages_call(app: FastAPI, settings: Settings) -> None:
+    """Let scripts of the pages that the operator named call the service, with a key that they must have."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=entries_of(settings.cors_origins),
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-None-Match",
+            REQUEST_ID_HEADER,
+        ],
+        expose_headers=[
+            "Content-Disposition",
+            "ETag",
+            "Location",
+            "RateLimit",
+            RATE_POLICY,
+            "Retry-After",
+            REPLAYED_HEADER,
+            REQUEST_ID_HEADER,
+        ],
+        allow_credentials=False,
+    )
 
 
 def prepare_keys(wiring: Wiring) -> bool:

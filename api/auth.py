@@ -10,7 +10,17 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.dependencies import refuse_surprises
 from api.wiring import Wiring
-from services.auth import LOCAL_CALLER, ApiKeyService, Caller, Scope, UnauthenticatedError
+from services.auth import (
+    LOCAL_CALLER,
+    ApiKeyService,
+    Caller,
+    ForbiddenError,
+    Scope,
+    UnauthenticatedError,
+)
+from services.log import get_logger
+
+log = get_logger(__name__)
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -29,16 +39,42 @@ def identify(
     ------
     UnauthenticatedError
         A key is needed and none came, or the one that came is not valid.
+    RateLimitedError, TooManyWrongKeysError
+        The key, or wrong keys of this address, came too often.
     """
+    try:
+        return _identified(request, credentials)
+    except UnauthenticatedError as error:
+        # Into the log and not the audit table: whoever guesses keys must not be able to fill a database.
+        log.warning("authentication failed", reason=error.reason, client=address_of(request))
+        raise
+
+
+def address_of(request: Request) -> str:
+    """Tell where a request came from, as far as the server knows; empty for a socket without addresses."""
+    return request.client.host if request.client else ""
+
+
+def _identified(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     wiring: Wiring = request.app.state.wiring
     if credentials is None:
         if "authorization" in request.headers:
-            raise UnauthenticatedError("Send the key as: Authorization: Bearer <key>")
+            raise UnauthenticatedError("Send the key as: Authorization: Bearer <key>", "no bearer token")
         if wiring.settings.keys_required:
             raise UnauthenticatedError("Send an API key: Authorization: Bearer <key>")
         return LOCAL_CALLER
-    with wiring.readers() as session:
-        return ApiKeyService(session).verify(credentials.credentials)
+    key, address = credentials.credentials, address_of(request)
+    wiring.rates.admit(address)
+    try:
+        with wiring.readers() as session:
+            caller = ApiKeyService(session).verify(key)
+    except UnauthenticatedError:
+        wiring.rates.note_wrong(address, key)
+        raise
+    request.state.rate_policy = wiring.rates.policy
+    wiring.rates.count(caller.id)
+    wiring.key_use.note(caller.id)
+    return caller
 
 
 CurrentCaller = Annotated[Caller, Depends(identify)]
@@ -51,7 +87,11 @@ def needs(scope: Scope) -> Any:
     """
 
     def check(request: Request, caller: CurrentCaller) -> None:
-        caller.require(scope)
+        try:
+            caller.require(scope)
+        except ForbiddenError:
+            log.warning("scope refused", caller=caller.name, scope=scope, client=address_of(request))
+            raise
         refuse_surprises(request)
 
     check.__name__ = f"needs_{scope}"

@@ -6,6 +6,9 @@ import hashlib
 from typing import Final
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from services.storage.base import ObjectStore
 
 # Private: a shared cache must not hand a patient's picture to the next caller.
 IMMUTABLE: Final = "private, max-age=31536000, immutable"
@@ -23,6 +26,25 @@ def bytes_answer(
     if is_fresh(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=media_type, headers=headers)
+
+
+def stored_answer(
+    request: Request,
+    store: ObjectStore,
+    key: str,
+    *,
+    sha256: str,
+    size_bytes: int,
+    filename: str,
+    immutable: bool,
+) -> Response:
+    """Answer with an object of the store as it lies there, or with 304 if the caller has it already."""
+    etag = f'"{sha256}"'
+    headers = cache_headers(etag, immutable=immutable, filename=filename)
+    if is_fresh(request, etag):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Length"] = str(size_bytes)
+    return StreamingResponse(store.stream(key), media_type="application/octet-stream", headers=headers)
 
 
 def cache_headers(etag: str, *, immutable: bool, filename: str | None = None) -> dict[str, str]:

@@ -14,12 +14,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.headers import security_headers
 from api.middleware import REQUEST_ID_HEADER
 from api.routing import routes_of
 from api.schemas.problem import FieldProblem, Problem
 from services.errors import InvalidInputError, KaryobridgeError
 from services.jobs.errors import UnknownKindError
 from services.log import get_logger
+from services.redaction import redact
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 2
@@ -36,8 +38,10 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "invalid_input": 422,
     "unsupported_here": 422,
     "upload_rejected": 422,
+    "upload_incomplete": 409,
     "dataset_invalid": 422,
     "dataset_leakage": 422,
+    "too_often": 429,
     "temporarily_unavailable": 503,
     # The row exists and its object is missing or damaged: our fault, not the caller's.
     "object_not_found": 500,
@@ -81,7 +85,8 @@ def problem_response(
         type=f"urn:karyobridge:problem:{code}",
         title=title,
         status=status,
-        detail=_plain(detail),
+        # What a driver or a vendor says of a fault may quote an address with its password.
+        detail=_plain(redact(detail) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else detail),
         instance=_plain(request.url.path),
         code=code,
         errors=list(errors),
@@ -113,7 +118,7 @@ def _on_ours(request: Request, error: Exception) -> Response:
         title=error.title,
         detail=str(error),
         errors=_fields_of(error),
-        headers=_headers_of(status, error.code),
+        headers=getattr(error, "headers", None) or _headers_of(status, error.code),
     )
 
 
@@ -206,7 +211,7 @@ def _on_disconnect(request: Request, _: Exception) -> Response:
 
 
 def _on_anything_else(request: Request, error: Exception) -> Response:
-    # This is answered above the middleware that knows the request's id.
+    # This is answered above the middleware that knows the request's id and adds headers.
     request_id = getattr(request.state, "request_id", "")
     log.error("request crashed", request_id=request_id, exc_info=error)
     return problem_response(
@@ -215,7 +220,7 @@ def _on_anything_else(request: Request, error: Exception) -> Response:
         code="internal_error",
         title="Something went wrong here",
         detail="This is a fault of the service; tell the operator the request_id, which is in the logs.",
-        headers={REQUEST_ID_HEADER: request_id},
+        headers={REQUEST_ID_HEADER: request_id, **security_headers(request.url.scheme)},
     )
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, BinaryIO, Final, TypeVar
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
+from api.auth import CurrentCaller
 from api.dependencies import CurrentWiring
 from api.middleware import raise_body_limit
-from api.multipart import FormLimits, ReceivedForm, receive_form
+from api.multipart import UPLOADS_FIELD, FormLimits, ReceivedForm, collected, receive_form
 from api.schemas.common import Body
 from api.schemas.datasets import DatasetRequest
 from api.schemas.filters import ScoreRequest
+from api.wiring import Wiring
+from services.auth import Caller
+from services.incoming.types import IncomingFile
+from services.uploads.types import UploadedFile
 
 MAX_MASKS_BYTES: Final = 128 * 1024**2
 # A thousand rows of 512 numbers with all their digits take twelve million characters.
@@ -73,10 +83,38 @@ def _embeddings_body(content: Annotated[bytes, Depends(_embeddings_bytes)]) -> S
     return _validated(ScoreRequest.model_validate_json, content)
 
 
+@dataclass(frozen=True)
+class ReceivedContent:
+    """The bytes of a promised file, on local disk."""
+
+    file: IncomingFile
+    stream: BinaryIO
+    size_bytes: int
+
+
+async def _upload_content(
+    request: Request, upload_id: str, caller: CurrentCaller, wiring: CurrentWiring
+) -> AsyncIterator[ReceivedContent]:
+    """Read a promised file that is the whole body, and no more than was promised."""
+    if _media_type(request) != "application/octet-stream":
+        raise HTTPException(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the file itself, as application/octet-stream."
+        )
+    file = await run_in_threadpool(wiring.incoming.usable, upload_id, caller)
+    raise_body_limit(request.scope, file.size_bytes)
+    with tempfile.TemporaryFile(prefix="karyobridge-incoming-") as spool:
+        async for piece in collected(request):
+            await run_in_threadpool(spool.write, piece)
+        size_bytes = spool.tell()
+        spool.seek(0)
+        yield ReceivedContent(file, spool, size_bytes)
+
+
 BatchUpload = Annotated[ReceivedForm, Depends(_batch_form)]
 ArtifactUpload = Annotated[ReceivedForm, Depends(_artifact_form)]
 DatasetUpload = Annotated[ReceivedForm | DatasetRequest, Depends(_dataset_body)]
 ScoreBody = Annotated[ScoreRequest, Depends(_embeddings_body)]
+UploadContent = Annotated[ReceivedContent, Depends(_upload_content)]
 TiffBody = Annotated[bytes, Depends(_tiff_body)]
 
 
@@ -96,23 +134,43 @@ def fields_of(form: ReceivedForm, model: type[Fields], files: str) -> Fields:
                 for name in sorted(misplaced)
             ]
         )
-    return _validated(model.model_validate, form.fields)
+    named = {UPLOADS_FIELD: form.uploads} if form.uploads else {}
+    return _validated(model.model_validate, {**form.fields, **named})
+
+
+@contextmanager
+def one_file(
+    form: ReceivedForm, wiring: Wiring, caller: Caller, session: Session, *, max_bytes: int
+) -> Iterator[UploadedFile]:
+    """Open the one file that a form sent along, or else named; that one is used up if the block ends well."""
+    if form.files:
+        yield UploadedFile(form.files[0].filename, form.files[0].open())
+        return
+    sources = wiring.incoming.sources(form.uploads, caller, max_bytes=max_bytes)
+    with sources[0].opened() as stream:
+        yield UploadedFile(sources[0].filename, stream)
+        wiring.incoming.use(sources, session)
 
 
 def fingerprint(form: ReceivedForm) -> Mapping[str, Any]:
     """Describe what makes two forms the same, whatever boundary separates their parts."""
+    named = {UPLOADS_FIELD: form.uploads} if form.uploads else {}
     return {
         "fields": form.fields,
         "files": [[file.field, file.filename, file.sha256] for file in form.files],
+        **named,
     }
 
 
 def form_body(model: type[Body], files: str, *, many: bool, description: str) -> dict[str, Any]:
-    """Describe a multipart body for the OpenAPI document; the framework never sees the form."""
+    """Describe a multipart body for the OpenAPI document; the framework never sees the form.
+
+    Of the files and the names of uploads, at least one has to be there.
+    """
     schema = model.model_json_schema()
     file = {"type": "string", "format": "binary", "description": description}
     schema["properties"][files] = {"type": "array", "items": file, "minItems": 1} if many else file
-    schema["required"] = [*schema.get("required", []), files]
+    schema["anyOf"] = [{"required": [files]}, {"required": [UPLOADS_FIELD]}]
     schema["properties"] = {name: _form_field(value) for name, value in schema["properties"].items()}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 

@@ -18,7 +18,7 @@ from services.db.engine import SessionFactory
 from services.idempotency import Answer, IdempotencyService, Lock
 
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
-# Longer than any POST takes; a first request that died is taken over after this.
+# Longer than any POST takes; a first request that nobody works on any more is taken over sooner.
 LOCK_S: Final = 300.0
 
 _KEY = Header(
@@ -72,6 +72,7 @@ class Once:
         with ExitStack() as on_error:
             on_error.callback(self._release, lock)
             with self.sessions.begin() as session:
+                IdempotencyService(session).guard(lock)
                 answer = work(session)
                 IdempotencyService(session).finish(lock, _kept(answer))
             on_error.pop_all()
@@ -96,7 +97,7 @@ def once(
 
 OnceOnly = Annotated[Once, Depends(once)]
 
-SECRET_FIELDS: Final = frozenset({"key"})
+SECRET_FIELDS: Final = frozenset({"key", "secret"})
 
 
 def _kept(answer: Answer) -> Answer:

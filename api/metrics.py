@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class HttpMetrics:
@@ -24,8 +24,21 @@ class HttpMetrics:
             ("method", "route"),
             registry=registry,
         )
+        self._received = Counter(
+            "karyobridge_http_received_bytes",
+            "Bytes of bodies that were read, by route template.",
+            ("route",),
+            registry=registry,
+        )
+        self.in_progress = Gauge(
+            "karyobridge_http_requests_in_progress",
+            "Requests that are being answered, streams of events included.",
+            registry=registry,
+        )
 
-    def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
+    def observe(self, *, method: str, route: str, status: int, seconds: float, received_bytes: int) -> None:
         """Count one answered request."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
+        if received_bytes:
+            self._received.labels(route).inc(received_bytes)

@@ -20,9 +20,9 @@ UNMATCHED_ROUTE: Final = "unmatched"
 BODY_LIMIT_KEY: Final = "karyobridge.body_limit"
 
 _USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Orchestrators and Prometheus ask every few seconds; their lines would bury the others.
-_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+QUIET_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 log = get_logger("api.access")
 
@@ -53,7 +53,7 @@ class RequestContextMiddleware:
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
-        with bound(request_id=request_id):
+        with bound(request_id=request_id), self._metrics.in_progress.track_inprogress():
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
@@ -62,9 +62,13 @@ class RequestContextMiddleware:
     def _report(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED_ROUTE)
         # Anything may stand where the method does; labels must stay few.
-        method = scope["method"] if scope["method"] in _KNOWN_METHODS else "OTHER"
-        self._metrics.observe(method=method, route=route, status=status, seconds=seconds)
-        if route not in _QUIET_ROUTES:
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "OTHER"
+        limiter: BodyLimiter | None = scope.get(BODY_LIMIT_KEY)
+        received_bytes = limiter.received_bytes if limiter else 0
+        self._metrics.observe(
+            method=method, route=route, status=status, seconds=seconds, received_bytes=received_bytes
+        )
+        if route not in QUIET_ROUTES:
             log.info("request", method=method, path=scope["path"], status=status, seconds=round(seconds, 4))
 
 
@@ -74,7 +78,7 @@ class BodyLimiter:
     def __init__(self, receive: Receive, headers: Headers, limit_bytes: int) -> None:
         self._receive = receive
         self._declared_bytes = _declared(headers)
-        self._received_bytes = 0
+        self.received_bytes = 0
         self.limit_bytes = limit_bytes
 
     async def receive(self) -> Message:
@@ -82,8 +86,8 @@ class BodyLimiter:
         self._check(self._declared_bytes)
         message = await self._receive()
         if message["type"] == "http.request":
-            self._received_bytes += len(message.get("body", b""))
-            self._check(self._received_bytes)
+            self.received_bytes += len(message.get("body", b""))
+            self._check(self.received_bytes)
         return message
 
     def _check(self, size_bytes: int) -> None:

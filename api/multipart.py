@@ -27,6 +27,9 @@ from services.errors import InvalidInputError, KaryobridgeError
 
 MAX_FIELD_BYTES: Final = 256 * 1024
 MAX_FIELDS: Final = 64
+# The one text field that may come several times: each names a file that was sent before, and counts as one.
+UPLOADS_FIELD: Final = "uploads"
+MAX_UPLOAD_ID_BYTES: Final = 64
 _MAX_NAME_CHARACTERS: Final = 255
 # What separates the parts comes on top of the files; each part has a small header.
 _PART_OVERHEAD_BYTES: Final = 4096
@@ -75,10 +78,16 @@ class ReceivedFile:
 
 @dataclass(frozen=True)
 class ReceivedForm:
-    """Text fields by name, and files in the order in which they came."""
+    """Text fields by name, and files in the order in which they came, sent along or only named."""
 
     fields: dict[str, str]
     files: tuple[ReceivedFile, ...]
+    uploads: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum of the files that were sent along."""
+        return sum(file.size_bytes for file in self.files)
 
     def files_of(self, name: str) -> tuple[ReceivedFile, ...]:
         """Files that came under one field name."""
@@ -107,13 +116,20 @@ async def receive_form(request: Request, limits: FormLimits) -> AsyncIterator[Re
     raise_body_limit(request.scope, limits.max_bytes + limits.max_files * _PART_OVERHEAD_BYTES)
     with tempfile.TemporaryFile(prefix="karyobridge-form-") as spool:
         writer = _FormWriter(boundary, spool, limits)
-        pending = bytearray()
-        async for piece in request.stream():
-            pending += piece
-            if len(pending) >= _WRITE_BYTES:
-                await run_in_threadpool(writer.write, bytes(pending))
-                pending.clear()
-        yield await run_in_threadpool(writer.finish, bytes(pending))
+        async for piece in collected(request):
+            await run_in_threadpool(writer.write, piece)
+        yield await run_in_threadpool(writer.finish)
+
+
+async def collected(request: Request) -> AsyncIterator[bytes]:
+    """Yield a body in pieces of about a megabyte."""
+    pending = bytearray()
+    async for piece in request.stream():
+        pending += piece
+        if len(pending) >= _WRITE_BYTES:
+            yield bytes(pending)
+            pending.clear()
+    yield bytes(pending)
 
 
 class _Window(io.RawIOBase):
@@ -170,6 +186,7 @@ class _FormWriter:
         self._limits = limits
         self._fields: dict[str, str] = {}
         self._files: list[ReceivedFile] = []
+        self._uploads: list[str] = []
         self._part = _Part()
         self._header_name = bytearray()
         self._header_value = bytearray()
@@ -198,13 +215,12 @@ class _FormWriter:
         except FormParserError as error:
             raise MalformedBodyError(f"The multipart form is broken: {error}") from error
 
-    def finish(self, data: bytes) -> ReceivedForm:
-        """Parse the last bytes and return the form."""
-        self.write(data)
+    def finish(self) -> ReceivedForm:
+        """Return the form, now that all of it was written."""
         if not self._complete:
             raise MalformedBodyError("The multipart form ends before its last boundary; send it again whole.")
         self._spool.flush()
-        return ReceivedForm(self._fields, tuple(self._files))
+        return ReceivedForm(self._fields, tuple(self._files), tuple(self._uploads))
 
     def _on_part_begin(self) -> None:
         self._part = _Part()
@@ -227,16 +243,21 @@ class _FormWriter:
             raise MalformedBodyError("A part of the form has no name.")
         self._part.name = options[b"name"].decode("utf-8", "replace")
         if b"filename" in options:
-            self._part.filename = _label(options[b"filename"])
+            self._part.filename = label_of(options[b"filename"].decode("utf-8", "replace"))
             self._part.offset = self._spool.tell()
-            if len(self._files) >= self._limits.max_files:
-                raise TooManyFilesError(
-                    f"One request may carry {self._limits.max_files} files; send the rest in another."
-                )
+            self._check_number_of_files()
+        elif self._part.name == UPLOADS_FIELD:
+            self._check_number_of_files()
         elif self._part.name in self._fields:
             raise InvalidInputError(f"The field {self._part.name!r} came twice.", self._part.name)
         elif len(self._fields) >= MAX_FIELDS:
             raise InvalidInputError(f"A form may have {MAX_FIELDS} text fields.", self._part.name)
+
+    def _check_number_of_files(self) -> None:
+        if len(self._files) + len(self._uploads) >= self._limits.max_files:
+            raise TooManyFilesError(
+                f"One request may carry {self._limits.max_files} files; send the rest in another."
+            )
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         piece = data[start:end]
@@ -245,10 +266,11 @@ class _FormWriter:
         if part.filename is not None:
             self._spool.write(piece)
             part.digest.update(piece)
-        elif part.size_bytes > MAX_FIELD_BYTES:
-            raise InvalidInputError(f"A text field may have {MAX_FIELD_BYTES} bytes.", part.name)
-        else:
-            part.text += piece
+            return
+        max_bytes = MAX_UPLOAD_ID_BYTES if part.name == UPLOADS_FIELD else MAX_FIELD_BYTES
+        if part.size_bytes > max_bytes:
+            raise InvalidInputError(f"The text of this field may have {max_bytes} bytes.", part.name)
+        part.text += piece
 
     def _on_part_end(self) -> None:
         part = self._part
@@ -265,16 +287,20 @@ class _FormWriter:
             )
             return
         try:
-            self._fields[part.name] = part.text.decode()
+            text = part.text.decode()
         except UnicodeDecodeError as error:
             raise InvalidInputError("The field is not UTF-8 text.", part.name) from error
+        if part.name == UPLOADS_FIELD:
+            self._uploads.append(text)
+        else:
+            self._fields[part.name] = text
 
     def _on_end(self) -> None:
         self._complete = True
 
 
-def _label(raw: bytes) -> str:
+def label_of(filename: str) -> str:
     """Return a file's own name: no folders, nothing unprintable, never empty."""
-    name = raw.decode("utf-8", "replace").replace("\\", "/").rpartition("/")[2]
+    name = filename.replace("\\", "/").rpartition("/")[2]
     printable = "".join(character if character.isprintable() else "_" for character in name)
     return printable[:_MAX_NAME_CHARACTERS] or "unnamed"

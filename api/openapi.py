@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from api.openapi_links import add_links
 from api.routing import routes_of, scope_of
 from api.schemas.problem import Problem
 
@@ -30,6 +31,7 @@ _PROBLEMS: Final = {
     "413": "The body is larger than allowed.",
     "415": "The body has another media type than this path takes.",
     "422": "The input is not valid; `errors` names the fields.",
+    "429": "Too many requests of this key, or wrong keys of this address; wait for `Retry-After` seconds.",
     "500": "A fault of the service; the log has the `request_id`.",
     "503": "A part of the service is away; try again after `Retry-After` seconds.",
 }
@@ -74,6 +76,7 @@ def build(app: FastAPI) -> dict[str, Any]:
         for method in route.methods or ():
             operation = document["paths"][route.path_format][method.lower()]
             _tell_errors(operation, route)
+    add_links(document)
     return document
 
 
@@ -83,7 +86,7 @@ def _tell_errors(operation: Operation, route: APIRoute) -> None:
     is_post = "POST" in (route.methods or ())
     statuses = {"422", "500", "503"}
     if scope is not None:
-        statuses |= {"401", "403"}
+        statuses |= {"401", "403", "429"}
         operation["description"] = f"{operation.get('description', '')}\n\nScope: `{scope}`.".strip()
     if "{" in route.path_format or is_post:
         statuses.add("404")

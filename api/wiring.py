@@ -8,6 +8,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, ProcessCollector
 from sqlalchemy import Engine
 
+from api.rates import RateLimits
 from services.config import Settings
 from services.datasets.service import DatasetService
 from services.db.engine import SessionFactory, make_engine, session_factory
@@ -19,18 +20,23 @@ from services.generation.reports import ReportService
 from services.generation.samples import SampleService
 from services.health import Health, check_database
 from services.images.annotation import AnnotationService
+from services.incoming.service import IncomingService
 from services.jobs.celery_dispatch import CeleryDispatcher
 from services.jobs.dispatch import Dispatcher
 from services.jobs.service import JobService
+from services.key_use import KeyUse
 from services.metrics import JobCollector
 from services.predictions.exports import PredictionExport
 from services.predictions.service import EmbeddingService
+from services.process_metrics import BuildCollector, PoolCollector, ReachCollector
 from services.segmentations.pictures import PictureService
 from services.storage.base import ObjectStore
 from services.storage.factory import open_store
+from services.storage.observed import ObservedStore, StoreMetrics
 from services.studies.service import StudyService
 from services.submissions import SubmissionService
 from services.uploads.service import UploadService
+from services.webhooks.service import WebhookService
 
 # As many connections as the thread pool has threads: no request waits for one behind another.
 POOL_SIZE = 20
@@ -51,6 +57,7 @@ class Wiring:
     jobs: JobService
     submissions: SubmissionService
     uploads: UploadService
+    incoming: IncomingService
     pictures: PictureService
     annotations: AnnotationService
     datasets: DatasetService
@@ -62,12 +69,16 @@ class Wiring:
     verdicts: VerdictService
     maps: MapService
     studies: StudyService
+    webhooks: WebhookService
+    key_use: KeyUse
+    rates: RateLimits
     health: Health
     metrics: CollectorRegistry
 
     def close(self) -> None:
         """Let go of connections and threads."""
         self.health.close()
+        self.key_use.close()
         self.engine.dispose()
 
 
@@ -86,11 +97,18 @@ def wire(
         The settings name no database or no broker: the embedded ones belong to the supervisor.
     """
     engine = engine or make_engine(_database_url(settings), pool_size=POOL_SIZE)
-    store = store or open_store(settings.store_url)
+    registry = CollectorRegistry()
+    store = ObservedStore(
+        store or open_store(settings.store_url, settings.object_store_public_endpoint), StoreMetrics(registry)
+    )
     dispatcher = dispatcher or CeleryDispatcher(_broker_url(settings))
     sessions = session_factory(engine)
     readers = session_factory(engine.execution_options(postgresql_readonly=True))
     jobs = JobService(sessions, dispatcher, settings)
+    health = Health(
+        {"database": partial(check_database, engine), "broker": dispatcher.check, "store": store.check}
+    )
+    _register(registry, readers, engine, health)
     return Wiring(
         settings=settings,
         engine=engine,
@@ -100,6 +118,7 @@ def wire(
         jobs=jobs,
         submissions=SubmissionService(sessions, store, jobs),
         uploads=UploadService(sessions, store, settings),
+        incoming=IncomingService(readers, store, settings),
         pictures=PictureService(sessions, store),
         annotations=AnnotationService(sessions, store),
         datasets=DatasetService(readers, store, settings),
@@ -111,23 +130,21 @@ def wire(
         verdicts=VerdictService(readers),
         maps=MapService(readers, store),
         studies=StudyService(readers, store),
-        health=Health(
-            {
-                "database": partial(check_database, engine),
-                "broker": dispatcher.check,
-                "store": store.check,
-            }
-        ),
-        metrics=_registry(readers),
+        webhooks=WebhookService(settings),
+        key_use=KeyUse(sessions),
+        rates=RateLimits(settings),
+        health=health,
+        metrics=registry,
     )
 
 
-def _registry(readers: SessionFactory) -> CollectorRegistry:
-    """Make the registry of one application: its process, and the jobs of the whole service."""
-    registry = CollectorRegistry()
+def _register(registry: CollectorRegistry, readers: SessionFactory, engine: Engine, health: Health) -> None:
+    """Show what this process is and reaches, and the jobs of the whole service."""
     ProcessCollector(registry=registry)
+    registry.register(BuildCollector("api"))
+    registry.register(PoolCollector(engine, most=2 * POOL_SIZE))
+    registry.register(ReachCollector(health))
     registry.register(JobCollector(readers))
-    return registry
 
 
 def _database_url(settings: Settings) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from client.errors import ClientError, ConnectionFailedError, ProblemError
 from client.http import Client
 from client.records import (
+    ApiKey,
     ArtifactVersion,
+    AuditEntry,
     Batch,
     Crop,
     Dataset,
@@ -25,7 +27,9 @@ from client.retries import RetryPolicy
 from client.uploading import UploadReport
 
 __all__ = [
+    "ApiKey",
     "ArtifactVersion",
+    "AuditEntry",
     "Batch",
     "Client",
     "ClientError",

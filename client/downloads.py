@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from client.errors import LocalFileError
 from client.transport import Transport
@@ -30,7 +30,15 @@ def download(transport: Transport, path: str, to: Path, **params: Any) -> Path:
 
 
 def write_whole(to: Path, chunks: Iterable[bytes]) -> Path:
-    """Write chunks to a neighbouring temporary file, then move it to its name.
+    """Write chunks to a file that is whole or absent; errors as `whole_file`."""
+    with whole_file(to) as stream:
+        stream.writelines(chunks)
+    return to
+
+
+@contextmanager
+def whole_file(to: Path) -> Iterator[BinaryIO]:
+    """Open a neighbouring temporary file, and move it to its name if the block ends well.
 
     Raises
     ------
@@ -43,7 +51,7 @@ def write_whole(to: Path, chunks: Iterable[bytes]) -> Path:
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:
-            stream.writelines(chunks)
+            yield stream
         temporary.replace(to)
     except OSError as error:
         raise LocalFileError(to, error.strerror or "cannot be written") from error
@@ -51,4 +59,3 @@ def write_whole(to: Path, chunks: Iterable[bytes]) -> Path:
         # What the folder refuses now is told by the error above already.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-    return to

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from client.answers import record_of
 from client.operations import (
+    AccessOperations,
     ArtifactOperations,
     CropOperations,
     DatasetOperations,
@@ -24,6 +25,7 @@ from client.operations import (
     JobOperations,
     PredictionOperations,
     StudyOperations,
+    WebhookOperations,
 )
 from client.records import Health
 from client.transport import Transport
@@ -41,6 +43,8 @@ class Client(
     GenerationOperations,
     FilterOperations,
     StudyOperations,
+    WebhookOperations,
+    AccessOperations,
 ):
     """A connection to one service; safe to use from several threads.
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from client.channel_rules import LocalFile
+from client.direct import THRESHOLD_BYTES, DirectSender
 from client.errors import ClientError, LocalFileError
 from client.reading import CountingReader
 from client.transport import Transport
@@ -23,7 +24,7 @@ def send_file(
     *,
     answer_timeout_s: float | None = None,
 ) -> Any:
-    """POST a file in the form field `file`, and return the JSON of the answer.
+    """POST a file in the form field `file`, or a large one ahead of the form, and return the answer's JSON.
 
     Parameters
     ----------
@@ -46,11 +47,14 @@ def send_file(
     options = {} if answer_timeout_s is None else {"answer_timeout_s": answer_timeout_s}
     with CountingReader(LocalFile(file, file.stat().st_size), lambda _: tell(reader.read_bytes)) as reader:
         try:
+            large = reader.file.size_bytes >= THRESHOLD_BYTES
+            upload_id = DirectSender(transport).send(reader) if large else None
+            part = ("file", (file.name, reader)) if upload_id is None else ("uploads", (None, upload_id))
             return transport.json(
                 "POST",
                 path,
                 data={name: str(value) for name, value in told.items() if value is not None},
-                files=[("file", (file.name, reader))],
+                files=[part],
                 **options,
             )
         except httpx.LocalProtocolError as error:

@@ -6,6 +6,7 @@ answers a repeated POST with its first answer.
 
 from __future__ import annotations
 
+import io
 import math
 import random
 import time
@@ -63,18 +64,20 @@ class Transport:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         if api_key:
             headers["Authorization"] = f"Bearer {api_key}"
-        self._http = httpx.Client(
-            base_url=self.base_url,
-            headers=headers,
-            timeout=httpx.Timeout(timeout_s, connect=min(10.0, timeout_s)),
-            transport=http_transport,
+        options: dict[str, Any] = {
+            "timeout": httpx.Timeout(timeout_s, connect=min(10.0, timeout_s)),
+            "transport": http_transport,
             # A proxy of the environment must not stand between this machine and itself.
-            trust_env=urlsplit(self.base_url).hostname not in LOOPBACK_HOSTS,
-        )
+            "trust_env": urlsplit(self.base_url).hostname not in LOOPBACK_HOSTS,
+        }
+        self._http = httpx.Client(base_url=self.base_url, headers=headers, **options)
+        # It has neither our address nor our key: nothing can send the key along by mistake.
+        self._keyless = httpx.Client(headers={"User-Agent": USER_AGENT}, **options)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+        self._keyless.close()
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """Send a request and return the JSON of its answer; options as in `send`.
@@ -168,7 +171,32 @@ class Transport:
                 raise _problem(response)
             yield response
         except httpx.TransportError as error:
-            raise self._connection_failed(error) from error
+            raise self._connection_failed(error, self.base_url) from error
+        finally:
+            response.close()
+
+    @contextmanager
+    def elsewhere(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: io.RawIOBase | None = None,
+        attempts: int,
+    ) -> Iterator[httpx.Response]:
+        """Ask another server, without our key; the answer may have any status, and its body is not read."""
+
+        def build() -> httpx.Request:
+            if content is not None:
+                content.seek(0)
+            return self._keyless.build_request(method, url, headers=dict(headers), content=content)
+
+        response = self._exchange(build, stream=True, attempts=attempts, http=self._keyless)
+        try:
+            yield response
+        except httpx.TransportError as error:
+            raise self._connection_failed(error, url) from error
         finally:
             response.close()
 
@@ -177,6 +205,8 @@ class Transport:
         for name, value in (options.get("params") or {}).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidArgumentError(f"{name} is {value}; give a finite number.")
+        if "content" in options:
+            options["content"].seek(0)
         try:
             return self._http.build_request(method, path, **options)
         except ValueError as error:
@@ -191,20 +221,22 @@ class Transport:
         stream: bool,
         accepted: frozenset[int] = frozenset(),
         attempts: int | None = None,
+        http: httpx.Client | None = None,
     ) -> httpx.Response:
         """Send until there is an answer worth returning, of whatever status."""
         attempt = 0
         while True:
             attempt += 1
             exhausted = attempts is not None and attempt >= attempts
+            request = build()
             try:
-                response = self._http.send(build(), stream=stream)
+                response = (http or self._http).send(request, stream=stream)
             except httpx.LocalProtocolError:
                 raise  # A fault of this side, such as a file that shrank: repeating cannot help.
             except httpx.TransportError as error:
                 delay_s = None if exhausted else self.retry.delay_s(attempt, None, self._rng)
                 if delay_s is None:
-                    raise self._connection_failed(error) from error
+                    raise self._connection_failed(error, str(request.url)) from error
             else:
                 if response.status_code in accepted or not _worth_repeating(response):
                     return response
@@ -215,10 +247,12 @@ class Transport:
                 response.close()
             self.sleep(delay_s)
 
-    def _connection_failed(self, error: httpx.TransportError) -> ConnectionFailedError:
+    def _connection_failed(self, error: httpx.TransportError, url: str) -> ConnectionFailedError:
+        # Whoever holds the whole of a store's address may use it: it must not end up in a log.
+        url = self.base_url if url.startswith(self.base_url) else f"{httpx.URL(url).host}"
         if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
             advice = "It may be overloaded: try again later, or allow more time with timeout_s (--timeout)."
-            return ConnectionFailedError(self.base_url, "it took too long", advice)
+            return ConnectionFailedError(url, "it took too long", advice)
         reason = str(error).strip() or type(error).__name__
         if "certificate" in reason.lower():
             advice = (
@@ -229,7 +263,7 @@ class Transport:
                 "Check that the service runs (`make serve` starts it) and that the address is right; "
                 "KARYOBRIDGE_URL or --url sets another."
             )
-        return ConnectionFailedError(self.base_url, reason, advice)
+        return ConnectionFailedError(url, reason, advice)
 
 
 def _checked_url(url: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import httpx
 
 from client.channel_rules import ChannelRule, LocalFile, UploadUnit, plan_upload
+from client.direct import THRESHOLD_BYTES, DirectSender
 from client.errors import ClientError, InvalidArgumentError
 from client.reading import CountingReader
 from client.records import Batch, BatchItem, Image
@@ -100,18 +101,28 @@ class UploadReport:
 
 @dataclass
 class Uploader:
-    """Carries one upload out; the parts of the report grow as requests are answered."""
+    """Carries one upload out; the parts of the report grow as requests are answered.
+
+    Attributes
+    ----------
+    direct_from_bytes
+        Files of this size and larger go to the object store ahead of their request; None: no file does.
+    """
 
     transport: Transport
     request: UploadRequest
     on_progress: Callable[[UploadProgress], None] = lambda _: None
     max_files: int = MAX_FILES_PER_REQUEST
     max_bytes: int = MAX_BYTES_PER_REQUEST
+    direct_from_bytes: int | None = THRESHOLD_BYTES
     _batches: list[Batch] = field(default_factory=list)
     _items: list[BatchItem] = field(default_factory=list)
     _skipped_files: int = 0
     _done_bytes: int = 0
     _total_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self._direct = DirectSender(self.transport)
 
     def run(self, paths: Iterable[Path], known: Sequence[Image]) -> UploadReport:
         """Send what the service lacks.
@@ -170,7 +181,7 @@ class Uploader:
                 "POST",
                 "v1/batches",
                 data=self.request.form(),
-                files=[("files", (reader.file.name, reader)) for reader in readers],
+                files=[self._part(reader) for reader in readers],
                 # A repeated request must be the same to the byte, or its Idempotency-Key is refused.
                 headers={"Content-Type": f"multipart/form-data; boundary={uuid.uuid4().hex}"},
             )
@@ -185,6 +196,13 @@ class Uploader:
         self._batches.append(batch)
         self._items.extend(batch.items)
         self._done_bytes += sum(file.size_bytes for file in files)
+
+    def _part(self, reader: CountingReader) -> tuple[str, tuple[str | None, Any]]:
+        """A file as a part of the form, or the name of one that was sent ahead."""
+        upload_id = None
+        if self.direct_from_bytes is not None and reader.file.size_bytes >= self.direct_from_bytes:
+            upload_id = self._direct.send(reader)
+        return ("files", (reader.file.name, reader)) if upload_id is None else ("uploads", (None, upload_id))
 
     def _sending(self, file: LocalFile) -> None:
         self._report(self._done_bytes + sum(reader.read_bytes for reader in self._current), file.name)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from sqlalchemy.exc import OperationalError
+
 from services.artifacts.shipped import register_shipped
 from services.artifacts.types import ArtifactVersion
 from services.config import Settings, load_settings
@@ -15,6 +17,7 @@ from services.db.engine import make_engine, session_factory
 from services.db.migrate import head_revision, upgrade
 from services.errors import InvalidInputError, KaryobridgeError
 from services.log import configure_logging
+from services.redaction import secrets_of
 from services.storage.factory import open_store
 
 
@@ -41,16 +44,22 @@ def bootstrap(settings: Settings) -> list[ArtifactVersion]:
 
 def main() -> int:
     """Bootstrap what the settings name; returns the exit status."""
-    settings = load_settings()
-    configure_logging(settings.log_level, settings.log_format)
     try:
+        settings = load_settings()
+        configure_logging(settings.log_level, settings.log_format, secrets_of(settings))
         versions = bootstrap(settings)
     except KaryobridgeError as error:
-        print(f"Cannot prepare the service: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
-        return 2
+        return _refuse(str(error))
+    except OperationalError as error:
+        return _refuse(f"the database does not answer: {str(error.orig).strip()}")
     names = ", ".join(f"{version.name}/{version.version}" for version in versions) or "none"
     print(f"The database is at revision {head_revision()}; shipped artifacts: {names}.")  # noqa: T201 - as above
     return 0
+
+
+def _refuse(reason: str) -> int:
+    print(f"Cannot prepare the service: {reason}", file=sys.stderr)  # noqa: T201 - a command's answer
+    return 2
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.errors import TransientError
+from services.redaction import redact
 
 DEFAULT_TIMEOUT_S = 2.0
 
@@ -67,7 +68,7 @@ class Probe:
         except AnswerTimeoutError:
             return PartHealth(self.name, ok=False, detail=f"No answer within {self._timeout_s:g} s.")
         except TransientError as error:
-            return PartHealth(self.name, ok=False, detail=str(error))
+            return PartHealth(self.name, ok=False, detail=redact(str(error)))
         return PartHealth(self.name, ok=True, detail="")
 
     def close(self) -> None:

@@ -1,22 +1,27 @@
 """The first answer to a request, given again when a client repeats it.
 
 A key passes through three states in its row: locked (the first request is being worked on),
-answered, and, if its worker died, locked with a lapsed `locked_until`, after which a repetition
-takes over. `locked_until` is also the fence: whoever lost the lock cannot write an answer.
+answered, and, if its process died, abandoned, whereupon a repetition takes over. Abandoned means that
+nobody holds the key's advisory lock, which the database takes away from a process that dies, or at the
+latest that `locked_until`, by the database's clock, has lapsed. `locked_until` is also the fence: whoever
+lost the lock cannot write an answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy import ColumnElement, Function, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.clock import utc_now
 from services.db.tables import IdempotencyKeyRow, JsonObject
 from services.errors import ConflictError, InvalidInputError
+
+# So long may a process take from claiming a key to guarding it.
+GUARDED_WITHIN: Final = timedelta(seconds=5)
 
 
 class IdempotencyKeyReusedError(InvalidInputError):
@@ -85,28 +90,49 @@ class IdempotencyService:
         IdempotencyInFlightError
             The first request holds the key and has not answered.
         """
-        now = utc_now()
-        lock = Lock(caller, key, now + timedelta(seconds=lock_s))
+        held_for = timedelta(seconds=lock_s)
         claim = (
             insert(IdempotencyKeyRow)
-            .values(caller=caller, key=key, fingerprint=fingerprint, locked_until=lock.locked_until)
+            .values(caller=caller, key=key, fingerprint=fingerprint, locked_until=func.now() + held_for)
             .on_conflict_do_nothing()
-            .returning(IdempotencyKeyRow.key)
+            .returning(IdempotencyKeyRow.locked_until)
         )
-        if self._session.scalar(claim) is not None:
-            return lock
-        row = self._session.get(IdempotencyKeyRow, (caller, key), with_for_update=True)
-        if row is None:  # released between the two statements
+        locked_until = self._session.scalar(claim)
+        if locked_until is not None:
+            return Lock(caller, key, locked_until)
+        return self._repeated(caller, key, fingerprint, held_for)
+
+    def guard(self, lock: Lock) -> None:
+        """Show until the end of the transaction that somebody works on the request.
+
+        The database forgets it with the connection, so that a process that is killed leaves a key that
+        can be taken over at once.
+        """
+        self._session.execute(select(func.pg_advisory_xact_lock(_guard(lock.caller, lock.key))))
+
+    def _repeated(self, caller: str, key: str, fingerprint: str, held_for: timedelta) -> Lock | Answer:
+        found = self._session.execute(
+            select(IdempotencyKeyRow, func.now())
+            .where(IdempotencyKeyRow.caller == caller, IdempotencyKeyRow.key == key)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).one_or_none()
+        if found is None:  # released between the two statements
             raise IdempotencyInFlightError
+        row, now = found
         if row.fingerprint != fingerprint:
             raise IdempotencyKeyReusedError
         if row.status is not None:
             return Answer(row.status, dict(row.headers or {}), row.body or {})
-        if row.locked_until > now:
+        claimed_at = row.locked_until - held_for
+        if row.locked_until > now and (now - claimed_at < GUARDED_WITHIN or self._guarded(caller, key)):
             raise IdempotencyInFlightError
-        row.locked_until = lock.locked_until
+        row.locked_until = now + held_for
         self._session.flush()
-        return lock
+        return Lock(caller, key, row.locked_until)
+
+    def _guarded(self, caller: str, key: str) -> bool:
+        return not self._session.scalar(select(func.pg_try_advisory_xact_lock(_guard(caller, key))))
 
     def finish(self, lock: Lock, answer: Answer) -> None:
         """Keep the answer, in the same transaction as what the request did.
@@ -128,6 +154,10 @@ class IdempotencyService:
     def release(self, lock: Lock) -> None:
         """Forget a request that ended in an error, so that a corrected one may use the key."""
         self._session.execute(delete(IdempotencyKeyRow).where(*_held(lock)))
+
+
+def _guard(caller: str, key: str) -> Function[int]:
+    return func.hashtextextended(f"{caller} {key}", 0)
 
 
 def _held(lock: Lock) -> tuple[ColumnElement[bool], ...]:

@@ -41,7 +41,7 @@ from services.jobs.params import (
     params_of,
 )
 from services.jobs.service import JobService
-from services.jobs.types import Job
+from services.jobs.types import Job, PriorityName
 from services.predictions.classifiers import require_trained
 from services.predictions.selection import require_dataset, select_crops
 from services.storage.base import ObjectStore
@@ -129,10 +129,12 @@ class SubmissionService:
         process: BatchProcess,
         batch_id: str,
         image_ids: Sequence[str],
+        *,
+        priority: PriorityName = "normal",
         request_id: str | None = None,
     ) -> Job:
         """Submit a job with defaults in the transaction that stores the batch."""
-        request = _batch_request(process, batch_id)
+        request = _batch_request(process, batch_id, priority)
         images = ImageRepository(session).require(list(image_ids))
         shown = {"batch_id": batch_id, "images": len(images)}
         inputs = _Inputs(shown, [image.id for image in images], _common_sample(images))
@@ -245,14 +247,17 @@ class SubmissionService:
             sample=inputs.sample,
             external_id=request.external_id,
             request_id=request_id,
+            priority=request.priority,
             session=session,
         )
 
 
-def _batch_request(process: BatchProcess, batch_id: str) -> SegmentationRequest | ScoringRequest:
+def _batch_request(
+    process: BatchProcess, batch_id: str, priority: PriorityName = "normal"
+) -> SegmentationRequest | ScoringRequest:
     if process == "scoring":
-        return ScoringRequest(kind="scoring", batch_id=batch_id)
-    return SegmentationRequest(kind="segmentation", batch_id=batch_id)
+        return ScoringRequest(kind="scoring", batch_id=batch_id, priority=priority)
+    return SegmentationRequest(kind="segmentation", batch_id=batch_id, priority=priority)
 
 
 def _usual_classifier(artifacts: ArtifactService) -> dict[str, str]:

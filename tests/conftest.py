@@ -1,4 +1,4 @@
-"""What all tests share: a real Postgres in a temporary folder, empty for each test that asks for it."""
+"""What all tests share: a real Postgres, empty for each test that asks for it, and no other."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from sqlalchemy import Engine, text
 from services.db.engine import SessionFactory, make_engine, session_factory
 from services.db.migrate import upgrade
 from services.db.tables import Base
-from services.embedded.postgres import EmbeddedPostgres
+from tests.support import servers
+from tests.support.seaweed import s3_server
+
+__all__ = ["s3_server"]
 
 
 @pytest.fixture(scope="session")
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a migrated database on a unix socket; it ends with the test run."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as postgres:
-        engine = make_engine(postgres.url)
+    """URL of a migrated database; it ends with the test run."""
+    with servers.database(tmp_path_factory.mktemp("postgres")) as url:
+        engine = make_engine(url)
         upgrade(engine)
         engine.dispose()
-        yield postgres.url
+        yield url
 
 
 @pytest.fixture(scope="session")

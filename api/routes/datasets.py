@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.auth import CurrentCaller, needs
 from api.caching import cache_headers, is_fresh
 from api.dependencies import CurrentPage, CurrentWiring, Reader
-from api.forms import DatasetUpload, fields_of, fingerprint, form_body, json_body
+from api.forms import DatasetUpload, fields_of, fingerprint, form_body, json_body, one_file
 from api.idempotency import OnceOnly
 from api.multipart import ReceivedForm
 from api.openapi import problem
@@ -97,12 +97,16 @@ def create_dataset(
         )
     form: ReceivedForm = body
     request = fields_of(form, DatasetForm, "file").wanted()
-    if not form.files:
-        raise InvalidInputError("Send the pictures packed as one ZIP in the field 'file'.", "file")
+    if not form.files and not form.uploads:
+        raise InvalidInputError(
+            "Send the pictures packed as one ZIP in the field 'file', or name it in 'uploads'.", "file"
+        )
 
     def work(session: Session) -> Answer:
-        stream = form.files[0].open()
-        return _answer(*wiring.datasets.import_archive(stream, request, actor=caller.name, session=session))
+        max_bytes = wiring.settings.max_upload_bytes
+        with one_file(form, wiring, caller, session, max_bytes=max_bytes) as file:
+            made = wiring.datasets.import_archive(file.stream, request, actor=caller.name, session=session)
+        return _answer(*made)
 
     return once(fingerprint(form), work)
 

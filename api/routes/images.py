@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api.auth import CurrentCaller, needs
-from api.caching import bytes_answer, cache_headers, is_fresh
+from api.caching import bytes_answer, stored_answer
 from api.dependencies import CurrentPage, CurrentWiring, Reader, Writer
 from api.forms import TiffBody
+from api.links import StoredObject, links_to
 from api.schemas.common import Line, PageView
 from api.schemas.images import AnnotatedMasksView, FeatureCollection, ImageView
+from api.schemas.links import LinksView
 from services import audit
 from services.errors import NotFoundError
 from services.images.repository import ImageRepository
@@ -73,13 +74,29 @@ def get_content(
     if file >= len(image.sources):
         raise NotFoundError(f"file {file} of image", image_id)
     source = image.sources[file]
-    etag = f'"{source.sha256}"'
-    headers = cache_headers(etag, immutable=True, filename=source.filename)
-    if is_fresh(request, etag):
-        return Response(status_code=304, headers=headers)
-    headers["Content-Length"] = str(source.size_bytes)
-    pieces = wiring.store.stream(source.key)
-    return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
+    return stored_answer(
+        request,
+        wiring.store,
+        source.key,
+        sha256=source.sha256,
+        size_bytes=source.size_bytes,
+        filename=source.filename,
+        immutable=True,
+    )
+
+
+@router.get("/{image_id}/links", dependencies=[needs("read")])
+def get_image_links(image_id: str, session: Reader, wiring: CurrentWiring) -> LinksView:
+    """Give links to the original files that live for 15 minutes; the store's own where it can sign."""
+    image = ImageRepository(session).get(image_id)
+    path = f"/v1/images/{image_id}/content?file="
+    return links_to(
+        wiring.store,
+        [
+            StoredObject(source.key, source.filename, source.size_bytes, source.sha256, f"{path}{number}")
+            for number, source in enumerate(image.sources)
+        ],
+    )
 
 
 @router.get(
@@ -149,7 +166,7 @@ def put_annotated_masks(
     annotator: Annotated[Line | None, Query(description="Who drew them; default: the key's name.")] = None,
 ) -> AnnotatedMasksView:
     """Store masks that a person drew: page 0 labels, page 1 (optional) overlap regions."""
-    masks = wiring.annotations.put_masks(image_id, content, annotator or caller.name)
+    masks = wiring.annotations.put_masks(image_id, content, annotator or caller.name, session=session)
     details = {"sha256": masks.sha256, "annotator": masks.annotator}
     audit.record(session, actor=caller.name, action="image.masks", subject=image_id, details=details)
     return AnnotatedMasksView.model_validate(masks)

@@ -44,6 +44,10 @@ _REQUESTS: dict[str, Any] = {
         "summary": "Find the chromosomes of a sample and score them",
         "value": {"kind": "scoring", "sample": "S26-001234", "external_id": "LIMS-78"},
     },
+    "urgent": {
+        "summary": "Score a sample before everything that waits",
+        "value": {"kind": "scoring", "sample": "S26-001235", "priority": "urgent"},
+    },
     "classification": {
         "summary": "Score chromosomes that were found before with another classifier",
         "value": {"kind": "classification", "sample": "S26-001234", "classifier": "our-translocations/2"},
@@ -88,6 +92,7 @@ _REQUESTS: dict[str, Any] = {
 def submit_job(
     request: Request,
     body: Annotated[JobRequest, Body(openapi_examples=_REQUESTS)],
+    caller: CurrentCaller,
     once: OnceOnly,
     wiring: CurrentWiring,
 ) -> JSONResponse:
@@ -95,6 +100,13 @@ def submit_job(
 
     def work(session: Session) -> Answer:
         job = wiring.submissions.submit(body, request.state.request_id, session=session)
+        details = {
+            "kind": job.kind,
+            "sample": job.sample,
+            "external_id": job.external_id,
+            "priority": body.priority,
+        }
+        audit.record(session, actor=caller.name, action="job.submitted", subject=job.id, details=details)
         return accepted(job, session, wiring.settings)
 
     return once(body.model_dump(mode="json"), work)
@@ -118,8 +130,7 @@ def list_jobs(
 @router.get("/{job_id}", dependencies=[needs("read")])
 def get_job(job_id: str, wiring: CurrentWiring) -> JobView:
     """Read a job, with its place in the queue."""
-    job = wiring.jobs.get(job_id)
-    return JobView.of(job, wiring.jobs.queue_position(job))
+    return JobView.of(*wiring.jobs.get_with_position(job_id))
 
 
 @router.get("/{job_id}/items", dependencies=[needs("read")])
@@ -154,7 +165,7 @@ def cancel_job(job_id: str, caller: CurrentCaller, once: OnceOnly, wiring: Curre
     """Stop a job: at once if it is queued (200), at its next item if it runs (202)."""
 
     def work(session: Session) -> Answer:
-        job = wiring.jobs.cancel(job_id)
+        job = wiring.jobs.cancel(job_id, session=session)
         audit.record(session, actor=caller.name, action="job.cancelled", subject=job_id, details={})
         return Answer(200, {}, _shown(job)) if job.is_terminal else accepted(job, session, wiring.settings)
 
@@ -172,7 +183,7 @@ def retry_job(job_id: str, caller: CurrentCaller, once: OnceOnly, wiring: Curren
     """Run what failed once more; what succeeded stays."""
 
     def work(session: Session) -> Answer:
-        job = wiring.jobs.retry(job_id)
+        job = wiring.jobs.retry(job_id, session=session)
         audit.record(session, actor=caller.name, action="job.retried", subject=job_id, details={})
         return accepted(job, session, wiring.settings)
 

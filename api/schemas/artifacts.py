@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from api.schemas.common import Body, Line, View
+from api.schemas.uploads import OneUploadId
 from services.artifacts.repository import MAX_VERSION
 from services.artifacts.types import ArtifactKind
 from services.jobs.params import ARTIFACT_NAME
@@ -113,3 +114,4 @@ class ArtifactForm(Body):
     description: Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")] = Field(
         "", description="Where the weights come from."
     )
+    uploads: OneUploadId = ()

@@ -11,6 +11,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from api.schemas.common import Body, Line, View
 from api.schemas.problem import StoredProblem
+from api.schemas.uploads import UploadIds
+from services.jobs.types import PriorityName
 
 Process = Literal["none", "segmentation", "scoring"]
 
@@ -65,6 +67,8 @@ class BatchForm(Body):
         {}, description="JSON object, kept with the batch."
     )
     process: Process = Field("none", description="What to do with the images at once.")
+    priority: PriorityName = Field("normal", description="Of the job that `process` asks for.")
+    uploads: UploadIds = ()
 
     @field_validator("metadata")
     @classmethod

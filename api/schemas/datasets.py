@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from api.schemas.common import Body, Line, View
+from api.schemas.uploads import OneUploadId
 from services.datasets.patterns import MAX_PATTERN_CHARACTERS
 from services.datasets.types import (
     Description,
@@ -84,6 +85,7 @@ class DatasetForm(Body):
     val_fraction: float | None = Field(None, **_SHARE, description="For an archive without splits: 0.2.")
     test_fraction: float | None = Field(None, **_SHARE, description="For an archive without splits: 0.2.")
     seed: int | None = Field(None, ge=0, lt=2**31, description="For an archive without splits: 0.")
+    uploads: OneUploadId = ()
 
     def wanted(self) -> ImportRequest:
         """Return what the service understands."""

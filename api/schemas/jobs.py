@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field
 
 from api.schemas.common import View
 from api.schemas.problem import StoredProblem
-from services.jobs.types import ItemStatus, Job, JobStatus
+from services.jobs.kinds import priority_name
+from services.jobs.types import ItemStatus, Job, JobStatus, PriorityName
 
 JOB_EXAMPLE: dict[str, Any] = {
     "id": "job_01k9zt3v5e8w2hq4x7c1n6m0bd",
@@ -18,6 +19,7 @@ JOB_EXAMPLE: dict[str, Any] = {
     "params": {"diameter_px": None, "flow_threshold": 0.4, "cellprob_threshold": 0.0, "min_area_px": 60},
     "inputs": {"sample": "S26-001234"},
     "artifacts": {"segmenter": "chromosome/1"},
+    "priority": "normal",
     "progress": {"done": 0, "total": 12, "unit": "images", "message": ""},
     "queue_position": 1,
     "attempt": 0,
@@ -51,12 +53,15 @@ class JobView(View):
     params: dict[str, Any]
     inputs: dict[str, Any]
     artifacts: dict[str, str] = Field(description="Role to exact `name/version`, fixed at submission.")
+    priority: PriorityName = Field(description="As it was asked for.")
     progress: ProgressView
     queue_position: int | None = Field(
         default=None,
         description="1 is next. Null unless queued, and null in lists, where it would be costly.",
     )
-    attempt: int = Field(description="How often a worker has begun it.")
+    attempt: int = Field(
+        description="How often a worker has begun it; also after it made room for another job."
+    )
     error: StoredProblem | None
     result: dict[str, Any] = Field(description="Links and counts.")
     sample: str | None
@@ -68,7 +73,8 @@ class JobView(View):
     @classmethod
     def of(cls, job: Job, queue_position: int | None = None) -> JobView:
         """Show a job, with its place in the queue where that is known."""
-        return cls.model_validate(job).model_copy(update={"queue_position": queue_position})
+        told = {"priority": priority_name(job.kind, job.priority), "queue_position": queue_position}
+        return cls.model_validate({**vars(job), **told}, from_attributes=True)
 
 
 class JobItemView(View):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from client.cli import (
+    access,
     artifacts,
     crops,
     datasets,
@@ -23,6 +24,7 @@ from client.cli import (
     system,
     training,
     upload,
+    webhooks,
 )
 from client.cli.connection import Connection, read_key
 from client.cli.exits import ErrorExits
@@ -66,6 +68,7 @@ app.command("suggest")(review.suggest)
 app.command("similar")(predictions.similar)
 app.command("predictions")(predictions.save_predictions)
 app.command("health")(system.health)
+app.command("audit")(access.audit)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(images.app, name="images")
 app.add_typer(crops.app, name="crops")
@@ -74,3 +77,5 @@ app.add_typer(training.app, name="train")
 app.add_typer(filters.app, name="filter")
 app.add_typer(studies.app, name="study")
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(access.app, name="keys")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +18,10 @@ from client.records import Job
 app = typer.Typer(cls=ErrorExits, no_args_is_help=True, help="List, show, cancel and retry jobs.")
 
 JobArgument = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
+PriorityOption = Annotated[
+    Literal["urgent", "normal", "background"] | None,
+    typer.Option(help="urgent: before everything that waits; background: only while nothing else waits."),
+]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Watch until the job ends.")]
 
 
@@ -37,6 +41,7 @@ def run(
         list[str] | None, typer.Option("--param", "-p", help="Any other parameter, as name=JSON; repeatable.")
     ] = None,
     external_id: Annotated[str | None, typer.Option(help="Your own name for the job.")] = None,
+    priority: PriorityOption = None,
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,6 +54,7 @@ def run(
         "diameter_px": diameter_px,
         "min_area_px": min_area_px,
         "external_id": external_id,
+        "priority": priority,
         **read_parameters(param or []),
     }
     with connection_of(context).open() as client:

@@ -11,7 +11,7 @@ from client.channel_rules import channel_rule
 from client.cli.connection import JsonOption, connection_of
 from client.cli.exits import ExitCode, exit_code_of_jobs
 from client.cli.following import follow_jobs
-from client.cli.jobs import print_job
+from client.cli.jobs import PriorityOption, print_job
 from client.cli.output import print_json, print_table, remark
 from client.cli.upload import ChannelOption, send_images
 from client.errors import InvalidArgumentError
@@ -53,6 +53,7 @@ def score(
     classifier: ClassifierOption = None,
     threshold: ThresholdOption = None,
     external_id: ExternalOption = None,
+    priority: PriorityOption = None,
     wait: WaitOption = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,6 +83,7 @@ def score(
             classifier=classifier,
             threshold=threshold,
             external_id=external_id,
+            priority=priority,
         )
         job, flagged = _outcome(client, job, wait=wait)
     _print(job, flagged, as_json=as_json)
@@ -100,6 +102,7 @@ def classify(
     classifier: ClassifierOption = None,
     threshold: ThresholdOption = None,
     external_id: ExternalOption = None,
+    priority: PriorityOption = None,
     wait: WaitOption = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -120,6 +123,7 @@ def classify(
             classifier=classifier,
             threshold=threshold,
             external_id=external_id,
+            priority=priority,
         )
         ended, flagged = _outcome(client, submitted, wait=wait)
     _print(ended, flagged, as_json=as_json)

@@ -45,6 +45,13 @@ def upload(
     resend: Annotated[
         bool, typer.Option("--resend", help="Send files although the service has them.")
     ] = False,
+    direct: Annotated[
+        bool | None,
+        typer.Option(
+            "--direct/--no-direct",
+            help="Send files to the object store ahead of the request: all, or none. Default: large ones.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Upload metaphases. Run it again to continue: what is stored is not sent twice.
@@ -64,6 +71,7 @@ def upload(
             metadata=about,
             process=process,
             skip_stored=not resend,
+            direct=direct,
         )
         jobs = _jobs(client, report, wait=wait)
     if as_json:

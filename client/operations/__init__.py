@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from client.operations.access import AccessOperations
 from client.operations.artifacts import ArtifactOperations
 from client.operations.crops import CropOperations
 from client.operations.datasets import DatasetOperations
@@ -11,8 +12,10 @@ from client.operations.images import ImageOperations
 from client.operations.jobs import JobOperations
 from client.operations.predictions import PredictionOperations
 from client.operations.studies import StudyOperations
+from client.operations.webhooks import WebhookOperations
 
 __all__ = [
+    "AccessOperations",
     "ArtifactOperations",
     "CropOperations",
     "DatasetOperations",
@@ -22,4 +25,5 @@ __all__ = [
     "JobOperations",
     "PredictionOperations",
     "StudyOperations",
+    "WebhookOperations",
 ]

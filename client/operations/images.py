@@ -8,6 +8,7 @@ from typing import Any
 
 from client.answers import get, list_all
 from client.channel_rules import ChannelRule
+from client.direct import THRESHOLD_BYTES
 from client.downloads import download
 from client.errors import InvalidArgumentError
 from client.records import Batch, Image
@@ -31,6 +32,7 @@ class ImageOperations:
         metadata: Mapping[str, Any] | None = None,
         process: Process = "none",
         skip_stored: bool = True,
+        direct: bool | None = None,
         on_progress: Callable[[UploadProgress], None] | None = None,
     ) -> UploadReport:
         """Upload files and folders, in as many requests as it takes; call again to resume.
@@ -49,6 +51,8 @@ class ImageOperations:
             What to do with the images at once.
         skip_stored
             Ask first what the sample has, and do not send it again.
+        direct
+            Send files to the object store, ahead of the request: all, none, or by default large ones.
         on_progress
             Called often, with bytes.
 
@@ -60,7 +64,10 @@ class ImageOperations:
             sample, channels, slide, pixel_size_um, None if metadata is None else dict(metadata), process
         )
         known = list(self.images(sample=sample)) if skip_stored else []
-        uploader = Uploader(self.transport, request, on_progress or (lambda _: None))
+        from_bytes = {None: THRESHOLD_BYTES, True: 1, False: None}[direct]
+        uploader = Uploader(
+            self.transport, request, on_progress or (lambda _: None), direct_from_bytes=from_bytes
+        )
         return uploader.run([Path(path) for path in paths], known)
 
     def batch(self, batch_id: str) -> Batch:

@@ -6,6 +6,7 @@ They accept members they do not know (an older client meets a newer service) and
 
 from __future__ import annotations
 
+from client.records.access import ApiKey, AuditEntry
 from client.records.artifacts import Alias, Artifact, ArtifactVersion
 from client.records.base import Record
 from client.records.crops import (
@@ -28,12 +29,16 @@ from client.records.images import Batch, BatchItem, Image, ImageFile, ItemError
 from client.records.jobs import TERMINAL_STATUSES, Job, JobItem, Progress
 from client.records.studies import PlannedStep, Study, StudyPlan
 from client.records.system import Health, PartHealth
+from client.records.uploads import Link, Links, Upload
+from client.records.webhooks import Delivery, Webhook
 
 __all__ = [
     "TERMINAL_STATUSES",
     "Alias",
+    "ApiKey",
     "Artifact",
     "ArtifactVersion",
+    "AuditEntry",
     "Batch",
     "BatchItem",
     "Crop",
@@ -42,6 +47,7 @@ __all__ = [
     "CropSort",
     "Dataset",
     "DatasetItem",
+    "Delivery",
     "Embedding",
     "FilterCount",
     "FilterDifference",
@@ -53,6 +59,8 @@ __all__ = [
     "ItemError",
     "Job",
     "JobItem",
+    "Link",
+    "Links",
     "Neighbour",
     "PartHealth",
     "PlannedStep",
@@ -69,4 +77,6 @@ __all__ = [
     "StudyPlan",
     "Suggestion",
     "Synthetic",
+    "Upload",
+    "Webhook",
 ]

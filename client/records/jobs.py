@@ -35,6 +35,7 @@ class Job(Record):
     params: dict[str, Any] = Field(default_factory=dict)
     inputs: Any = None
     artifacts: dict[str, str] = Field(default_factory=dict)
+    priority: str = "normal"
     progress: Progress = Progress()
     queue_position: int | None = None
     attempt: int = 0

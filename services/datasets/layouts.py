@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from services.datasets.errors import Findings
 from services.datasets.patterns import GroupPattern
-from services.datasets.types import ITEM_CLASSES, MAX_KEY_CHARACTERS, SPLITS
+from services.datasets.types import ITEM_CLASSES, MAX_ITEMS, MAX_KEY_CHARACTERS, SPLITS
 from services.images.errors import shown
 
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = ("file", "class", "split", "group", "chromosome")
 _REQUIRED = ("file", "class", "group")
+_MAX_HEAD_CHARACTERS = 1000
 _FOLDERS = "{train,val,test}/{normal,aberration,unlabelled}/<group>/<picture>"
 
 
@@ -119,6 +120,9 @@ def _rows(content: bytes, findings: Findings) -> Iterator[tuple[int, Mapping[str
         findings.add(MANIFEST, "is not UTF-8 text; save it as CSV UTF-8.")
         return
     head = text.partition("\n")[0]
+    if len(head) > _MAX_HEAD_CHARACTERS:
+        findings.add(MANIFEST, f"has no short first line; start it with {', '.join(MANIFEST_COLUMNS)}.")
+        return
     reader = csv.DictReader(
         io.StringIO(text, newline=""), delimiter=";" if ";" in head and "," not in head else ","
     )
@@ -127,13 +131,16 @@ def _rows(content: bytes, findings: Findings) -> Iterator[tuple[int, Mapping[str
         absent = [column for column in _REQUIRED if column not in columns]
         unknown = [column for column in columns if column not in MANIFEST_COLUMNS]
         if absent or unknown or len(set(columns)) < len(columns):
-            told = ", ".join(shown(column) for column in columns) or "none"
+            told = shown(", ".join(columns)) or "none"
             findings.add(
                 MANIFEST, f"has the columns {told}; give {', '.join(MANIFEST_COLUMNS)}, each once, no others."
             )
             return
         reader.fieldnames = columns
-        for row in reader:
+        for number, row in enumerate(reader):
+            if number == MAX_ITEMS:
+                findings.add(MANIFEST, f"has more than {MAX_ITEMS} rows. Split the archive.")
+                return
             if None in row:
                 findings.add(f"{MANIFEST} line {reader.line_num}", "has more values than columns.")
                 continue

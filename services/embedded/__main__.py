@@ -19,6 +19,7 @@ from services.config import Settings, load_settings
 from services.embedded.supervisor import Supervisor, running_service
 from services.errors import KaryobridgeError
 from services.log import configure_logging
+from services.redaction import secrets_of
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXIT_FAILED = 2
@@ -30,11 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help="instead of PORT; 0 takes a free one")
     parser.add_argument("--run", nargs=argparse.REMAINDER, metavar="COMMAND", help="end with this command")
     options = parser.parse_args(arguments)
-    settings = load_settings()
-    configure_logging("WARNING" if settings.log_level == "INFO" else settings.log_level, settings.log_format)
     for number in STOP_SIGNALS:
         signal.signal(number, _interrupt)
     try:
+        settings = load_settings()
+        level = "WARNING" if settings.log_level == "INFO" else settings.log_level
+        configure_logging(level, settings.log_format, secrets_of(settings))
         if options.run:
             return run_with_service(settings, options.port or 0, options.run)
         serve(settings, options.port)

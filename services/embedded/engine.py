@@ -47,6 +47,13 @@ class EmbeddedEngine(ABC):
         """Where clients connect; empty while stopped."""
         return self._url
 
+    def running_url(self) -> str:
+        """Where a server that another process has started from this data directory listens; empty if none."""
+        url = self._known_url() if self._socket().exists() else ""
+        with suppress(OSError):
+            self.sockets.rmdir()
+        return url
+
     @property
     def pid(self) -> int | None:
         """The server's process id while it runs."""
@@ -139,6 +146,14 @@ class EmbeddedEngine(ABC):
     @abstractmethod
     def _connect_url(self) -> str:
         """Return the URL, called once the server answers."""
+
+    @abstractmethod
+    def _socket(self) -> Path:
+        """Return where the server's socket lies while it runs."""
+
+    @abstractmethod
+    def _known_url(self) -> str:
+        """Return the URL without asking the server."""
 
     def _prepare_root(self) -> None:
         self._root.mkdir(parents=True, exist_ok=True)

@@ -161,6 +161,12 @@ class EmbeddedPostgres(EmbeddedEngine):
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
             if known is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
+        return self._known_url()
+
+    def _socket(self) -> Path:
+        return self.sockets / ".s.PGSQL.5432"
+
+    def _known_url(self) -> str:
         url = URL.create(
             "postgresql+psycopg", username=ROLE, database=DATABASE, query={"host": str(self.sockets)}
         )

@@ -77,4 +77,10 @@ class EmbeddedRedis(EmbeddedEngine):
             connection.close()
 
     def _connect_url(self) -> str:
+        return self._known_url()
+
+    def _socket(self) -> Path:
+        return self.socket
+
+    def _known_url(self) -> str:
         return f"redis+socket://{quote(str(self.socket))}"

@@ -19,6 +19,7 @@ from services.config import Settings
 from services.embedded.children import Child, environment_of, programs
 from services.embedded.engine import EmbeddedEngine
 from services.embedded.errors import EngineFailedError, PortInUseError
+from services.embedded.keys import webhook_key
 from services.embedded.postgres import EmbeddedPostgres
 from services.embedded.redis import EmbeddedRedis
 from services.errors import InvalidInputError
@@ -92,6 +93,8 @@ class Supervisor:
             found["database_url"] = SecretStr(self._add_engine(EmbeddedPostgres(data_dir)))
         if self._wanted.embedded_broker:
             found["broker_url"] = SecretStr(self._add_engine(EmbeddedRedis(data_dir)))
+        if not self._wanted.webhook_key.get_secret_value():
+            found["webhook_key"] = webhook_key(data_dir)
         return self._wanted.model_copy(update=found)
 
     def _add_engine(self, engine: EmbeddedEngine) -> str:

@@ -6,8 +6,9 @@ their content: writing one again is harmless, and an object without a row is onl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, Literal, Protocol
 
 from services.errors import KaryobridgeError, TransientError
 
@@ -27,6 +28,23 @@ class StoreUnavailableError(TransientError):
 
     code = "store_unavailable"
     title = "The object store is away"
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """A request that anybody may send to the store itself, once or again, until it expires.
+
+    Attributes
+    ----------
+    url
+        Absolute; whoever holds it may do this one thing with this one object.
+    headers
+        What must be sent along.
+    """
+
+    method: Literal["GET", "PUT"]
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class ObjectStore(Protocol):
@@ -56,8 +74,19 @@ class ObjectStore(Protocol):
         """Whether an object lies under the key."""
         ...
 
+    def size(self, key: str) -> int:
+        """Tell how many bytes an object has, without reading it; raises `ObjectNotFoundError`."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""
+        ...
+
+    def sign(self, key: str, method: Literal["GET", "PUT"], expires_in_s: float) -> SignedRequest | None:
+        """Let somebody without credentials read or write one object for a while.
+
+        None where the store cannot do that: a folder, or a store that clients do not reach.
+        """
         ...
 
     def check(self) -> None:

@@ -10,6 +10,7 @@ import re
 from typing import BinaryIO, Literal
 
 Room = Literal["originals", "masks", "crops", "artifacts", "embeddings", "checkpoints", "reports", "studies"]
+"""Of objects that are found by their content; what clients send lies in ``incoming`` until it is taken."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES = 1024**2
@@ -35,6 +36,11 @@ def content_key(room: Room, sha256: str, extension: str = "") -> str:
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{sha256!r} is not a SHA-256 digest.")
     return f"{room}/{sha256[:2]}/{sha256}{extension}"
+
+
+def incoming_key(upload_id: str) -> str:
+    """Key of a file that a client sends by itself; its content is not known before it is taken."""
+    return f"incoming/{upload_id}"
 
 
 def checkpoint_key(job_id: str, name: str) -> str:

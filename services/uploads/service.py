@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.config import Settings
@@ -25,7 +26,9 @@ from services.pagination import Page, PageRequest, make_page
 from services.storage.base import ObjectStore
 from services.storage.keys import content_key, sha256_of_stream
 from services.uploads.staging import StagedFile, staged
-from services.uploads.types import Batch, BatchItem, BatchRequest, UploadedFile
+from services.uploads.types import Batch, BatchItem, BatchRequest, FileSource
+
+MAX_FILES_PER_PAGE: Final = 10_000
 
 SubmitJob = Callable[[Session, str, tuple[str, ...]], str]
 """Called in the recording transaction with (session, batch id, image ids); returns a job's id."""
@@ -53,17 +56,24 @@ class UploadService:
         )
 
     def receive(
-        self, files: Sequence[UploadedFile], request: BatchRequest, submit: SubmitJob | None = None
+        self,
+        files: Sequence[FileSource],
+        request: BatchRequest,
+        submit: SubmitJob | None = None,
+        *,
+        session: Session | None = None,
     ) -> Batch:
         """Store a batch; the answer says for every file what became of it.
 
         Parameters
         ----------
         files
-            What arrived; ZIPs are unpacked. Streams are read, never opened by name.
+            What arrived, or is to be fetched; ZIPs are unpacked. Streams are read, never opened by name.
         submit
             Submits a job on the batch's images in the same transaction, so that neither exists
             without the other. The caller sends it to a worker afterwards.
+        session
+            Joins the caller's transaction, which is touched only when all bytes are stored.
 
         Raises
         ------
@@ -71,7 +81,7 @@ class UploadService:
             There is no file at all.
         """
         if not files:
-            raise InvalidInputError("Send at least one file in the field 'files'.", "files")
+            raise InvalidInputError("Send at least one file in 'files', or name one in 'uploads'.", "files")
         with staged(files, self._limits) as pieces:
             unreadable = [piece for piece in pieces if piece.path is None]
             by_name = {piece.filename: piece for piece in pieces if piece.path is not None}
@@ -84,8 +94,10 @@ class UploadService:
             )
             for piece in unreadable
         ]
-        with self._session_factory.begin() as session:
+        if session is not None:
             return self._record(session, request, prepared, refused, submit)
+        with self._session_factory.begin() as own:
+            return self._record(own, request, prepared, refused, submit)
 
     def get(self, batch_id: str) -> Batch:
         """One batch; raises `NotFoundError`."""
@@ -96,14 +108,25 @@ class UploadService:
             return _batch(row)
 
     def list_page(self, page: PageRequest, sample: str | None = None) -> Page[Batch]:
-        """Batches in the order in which they arrived."""
-        query = select(BatchRow).order_by(BatchRow.id).limit(page.limit + 1)
+        """Batches in the order in which they arrived.
+
+        A page ends early where its batches have `MAX_FILES_PER_PAGE` files together: a thousand batches of
+        ten thousand files would be a gigabyte.
+        """
+        files = func.jsonb_array_length(BatchRow.items)
+        query = select(BatchRow.id, files).order_by(BatchRow.id).limit(page.limit + 1)
         if sample is not None:
             query = query.where(BatchRow.sample == sample)
         if page.after is not None:
             query = query.where(BatchRow.id > page.after)
         with self._session_factory() as session:
-            return make_page([_batch(row) for row in session.scalars(query)], page.limit, lambda b: b.id)
+            found = session.execute(query).all()
+            held = itertools.accumulate(number for _, number in found)
+            fitting = sum(total <= MAX_FILES_PER_PAGE for total in held)
+            limit = min(max(fitting, 1), page.limit)
+            ids = [batch_id for batch_id, _ in found[: limit + 1]]
+            rows = session.scalars(select(BatchRow).where(BatchRow.id.in_(ids)).order_by(BatchRow.id))
+            return make_page([_batch(row) for row in rows], limit, lambda b: b.id)
 
     def _prepare(self, group: FileGroup, by_name: dict[str, StagedFile], request: BatchRequest) -> _Prepared:
         """Inspect a group's files and store their bytes."""

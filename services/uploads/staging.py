@@ -19,7 +19,7 @@ from services.images.archives import unzip_members
 from services.images.errors import UploadRejectedError
 from services.images.formats import sniff
 from services.images.limits import Limits
-from services.uploads.types import UploadedFile
+from services.uploads.types import FileSource
 
 _COPY_BYTES = 1024**2
 
@@ -34,30 +34,32 @@ class StagedFile:
 
 
 @contextmanager
-def staged(files: Sequence[UploadedFile], limits: Limits) -> Iterator[list[StagedFile]]:
+def staged(files: Sequence[FileSource], limits: Limits) -> Iterator[list[StagedFile]]:
     """Copy uploads to a private folder, which is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="karyobridge-upload-") as folder:
         yield list(_stage(files, Path(folder), limits))
 
 
-def _stage(files: Sequence[UploadedFile], folder: Path, limits: Limits) -> Iterator[StagedFile]:
+def _stage(files: Sequence[FileSource], folder: Path, limits: Limits) -> Iterator[StagedFile]:
+    """Stage one file after the other; one that is not there, or a damaged archive, is unreadable."""
     paths = (folder / f"{number:06d}" for number in itertools.count())
     for file in files:
-        if sniff(file.stream) == "zip":
-            yield from _stage_members(file, paths, limits)
-        else:
-            yield StagedFile(file.filename, _copy(file.stream, next(paths)))
+        try:
+            with file.opened() as stream:
+                yield from _stage_one(file.filename, stream, paths, limits)
+        except UploadRejectedError as error:
+            yield StagedFile(file.filename, None, error)
 
 
-def _stage_members(file: UploadedFile, paths: Iterator[Path], limits: Limits) -> Iterator[StagedFile]:
-    """Unpack an archive; a damaged one is a single unreadable file."""
-    try:
-        for member in unzip_members(file.stream, limits):
-            label = f"{file.filename}/{member.name}"
-            path = None if member.stream is None else _copy(member.stream, next(paths))
-            yield StagedFile(label, path, member.error)
-    except UploadRejectedError as error:
-        yield StagedFile(file.filename, None, error)
+def _stage_one(
+    filename: str, stream: BinaryIO, paths: Iterator[Path], limits: Limits
+) -> Iterator[StagedFile]:
+    if sniff(stream) != "zip":
+        yield StagedFile(filename, _copy(stream, next(paths)))
+        return
+    for member in unzip_members(stream, limits):
+        path = None if member.stream is None else _copy(member.stream, next(paths))
+        yield StagedFile(f"{filename}/{member.name}", path, member.error)
 
 
 def _copy(stream: BinaryIO, path: Path) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, Protocol
 
 from services.errors import Problem
 from services.images.channels import ChannelRule
@@ -13,12 +14,29 @@ from services.images.channels import ChannelRule
 ItemStatus = Literal["stored", "duplicate", "rejected"]
 
 
+class FileSource(Protocol):
+    """A file that can be read: a label that is never used as a path, and a way to its bytes."""
+
+    @property
+    def filename(self) -> str:
+        """The client's name for it."""
+        ...
+
+    def opened(self) -> AbstractContextManager[BinaryIO]:
+        """Give a seekable stream, valid inside the context; raises `UploadRejectedError` if there is none."""
+        ...
+
+
 @dataclass(frozen=True)
 class UploadedFile:
-    """A file as it arrived: a label that is never used as a path, and a seekable stream."""
+    """A file that arrived with the request."""
 
     filename: str
     stream: BinaryIO
+
+    def opened(self) -> AbstractContextManager[BinaryIO]:
+        """Give the stream."""
+        return nullcontext(self.stream)
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from services.config import Settings
 from services.jobs.kinds import KINDS
+from services.version import VERSION
 from workers.runners import PIPELINES
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ class Image:
         if names and not names & set(sys.argv[1:]):
             raise ModuleNotFoundError(f"the image has no {name}", name=name)
 sys.meta_path.insert(0, Image)
-import api.__main__, api.keys, services.bootstrap
+import api.__main__, api.keys, services.bootstrap, services.doctor.__main__
 """
 
 
@@ -63,12 +64,6 @@ def example_names() -> list[str]:
 def canonical(name: str) -> str:
     """Spell a distribution's name as an index does."""
     return re.sub("[-_.]+", "-", name).lower()
-
-
-def compose() -> dict[str, object]:
-    """Read docker-compose.yml with its anchors resolved."""
-    document: dict[str, object] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    return document
 
 
 class TestSources:
@@ -178,6 +173,12 @@ class TestLayout:
             assert path.with_suffix(".md").exists()
             assert "weights_sha256" in json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
 
+    def test_the_version_is_the_same_everywhere(self) -> None:
+        """What a process says of itself is what the project's file says."""
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+        assert VERSION == project["version"]
+
     def test_decision_records_are_numbered_without_gaps(self) -> None:
         """A record can be cited by its number for ever."""
         records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
@@ -214,7 +215,7 @@ class TestSettings:
     def test_example_lists_every_setting_once(self) -> None:
         """Whoever reads .env.example knows all that can be set, and nothing that cannot."""
         names = example_names()
-        only_compose = set(
+        only_compose = {"COMPOSE_PROFILES"} | set(
             re.findall(r"\$\{([A-Z0-9_]+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
         )
         settings = {name.upper() for name in Settings.model_fields}
@@ -293,53 +294,3 @@ class TestLock:
         lock = (ROOT / "requirements-api.txt").read_text(encoding="utf-8")
 
         assert not re.search("^(torch|cellpose|nvidia)", lock, re.MULTILINE)
-
-
-class TestCompose:
-    def test_every_command_can_be_started(self) -> None:
-        """No service names a module that does not exist."""
-        services = compose()["services"]
-        assert isinstance(services, dict)
-        modules = {
-            service["command"][2]
-            for service in services.values()
-            if service.get("command", [])[:2] == ["python", "-m"]
-        }
-
-        assert {"api", "services.bootstrap", "workers", "workers.sweeper"} == modules
-        for module in modules:
-            path = ROOT / module.replace(".", "/")
-            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
-
-    def test_every_variable_is_a_setting(self) -> None:
-        """A misspelt variable would be ignored in silence."""
-        services = compose()["services"]
-        assert isinstance(services, dict)
-        known = {name.upper() for name in Settings.model_fields}
-        unknown = {
-            name
-            for service in services.values()
-            if service.get("command", [])[:2] == ["python", "-m"]
-            for name in service["environment"]
-            if name not in known and not name.startswith("AWS_")
-        }
-
-        assert set() == unknown
-
-    def test_every_build_target_is_a_stage_of_the_dockerfile(self) -> None:
-        """Compose builds what the Dockerfile can make."""
-        services = compose()["services"]
-        assert isinstance(services, dict)
-        dockerfile = (ROOT / "Dockerfile.gpu").read_text(encoding="utf-8")
-        stages = set(re.findall(r"^FROM \S+ AS (\S+)$", dockerfile, re.MULTILINE))
-
-        assert stages >= {service["build"]["target"] for service in services.values() if "build" in service}
-
-    def test_the_database_is_the_embedded_one_in_another_place(self) -> None:
-        """Both ways of running use the same major version of Postgres."""
-        from services.embedded.postgres import POSTGRES_MAJOR  # noqa: PLC0415 - only this test needs it
-
-        services = compose()["services"]
-        assert isinstance(services, dict)
-
-        assert services["postgres"]["image"].startswith(f"postgres:{POSTGRES_MAJOR}-")

@@ -22,6 +22,7 @@ QUEUED = Job(
     sample=None,
     external_id=None,
     request_id=None,
+    traceparent=None,
     queue="cpu",
     priority=0,
     attempt=0,

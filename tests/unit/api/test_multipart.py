@@ -117,6 +117,7 @@ class TestReceiveForm:
             part("sample", b"a") + part("sample", b"b"),
             part("sample", b"a" * 300_000),
             b"".join(part(f"f{n}", b"") for n in range(65)),
+            part("uploads", b"a" * 65),
         ],
     )
     def test_unusable_fields(self, body: bytes) -> None:
@@ -128,6 +129,18 @@ class TestReceiveForm:
         """The number of files is bounded."""
         with pytest.raises(TooManyFilesError):
             read(b"".join(part("files", b"x", str(n)) for n in range(4)) + b"--B--\r\n", 100_000)
+
+    def test_named_uploads_are_files(self) -> None:
+        """The one field that may be repeated keeps its order, and counts towards the number of files."""
+        body = part("uploads", b"upl_2") + part("files", b"x", "a") + part("uploads", b"upl_1")
+
+        async def named() -> tuple[str, ...]:
+            async with receive_form(request_of([body + b"--B--\r\n"]), LIMITS) as form:
+                return form.uploads
+
+        assert ("upl_2", "upl_1") == asyncio.run(named())
+        with pytest.raises(TooManyFilesError):
+            read(body + part("uploads", b"upl_3") + b"--B--\r\n", 100_000)
 
     def test_too_many_bytes(self) -> None:
         """The size of the whole is bounded, while it streams."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,25 @@ class TestReadCheckpoint:
         """An object that only code could restore is refused."""
         with pytest.raises(WeightsError, match="plain tensors"):
             read_checkpoint(saved({"path": Path()}))
+
+    def test_refuses_what_unpacks_to_more(self) -> None:
+        """Torch packs nothing: a checkpoint that is packed is small, and asks for any amount of memory."""
+        plain, packed = saved({"weight": torch.zeros(100_000)}), io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(plain)) as source, zipfile.ZipFile(packed, "w", 8) as archive:
+            for member in source.infolist():
+                archive.writestr(member.filename, source.read(member))
+
+        assert {"weight"} == set(read_checkpoint(plain))
+        with pytest.raises(WeightsError, match="compressed"):
+            read_checkpoint(packed.getvalue())
+
+    def test_refuses_one_number_repeated_without_end(self) -> None:
+        """A tensor may claim any shape with a stride of zero; what is done with it would take the memory."""
+        repeated = torch.zeros(1).expand(10**9)
+
+        for content in ({"weight": repeated}, {"model": {"inner": [repeated]}}):
+            with pytest.raises(WeightsError, match="more numbers than it holds"):
+                read_checkpoint(saved(content))
 
     def test_keeps_nested_dictionaries(self) -> None:
         """Checkpoints of BBDM hold several."""

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.config import Settings, load_settings
+from services.errors import InvalidInputError
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +49,55 @@ class TestSettings:
         """A wrong value stops the start, not the thousandth job."""
         with pytest.raises(ValidationError):
             Settings.model_validate(values)
+
+    def test_a_wrong_environment_is_told_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever starts the service reads which settings are wrong, and no traceback."""
+        monkeypatch.setenv("PORT", "seven")
+        monkeypatch.setenv("LEASE_S", "1")
+
+        with pytest.raises(InvalidInputError, match=r"LEASE_S: .*PORT: |PORT: .*LEASE_S: "):
+            load_settings()
+
+
+class TestSecretFiles:
+    def test_a_secret_may_lie_in_a_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A mounted secret need not stand in the environment, and its last line break is not part of it."""
+        (tmp_path / "url").write_text("postgresql+psycopg://u:secret@db/k\n")
+        monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+
+        assert load_settings().database_url.get_secret_value() == "postgresql+psycopg://u:secret@db/k"
+
+    def test_the_environment_comes_first(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """What is set directly wins over a file."""
+        (tmp_path / "url").write_text("postgresql+psycopg://file/k")
+        monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+        monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://direct/k")
+
+        assert load_settings().database_url.get_secret_value() == "postgresql+psycopg://direct/k"
+
+    def test_only_secrets_come_from_files(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A plain setting has one place."""
+        (tmp_path / "port").write_text("9000")
+        monkeypatch.setenv("PORT_FILE", str(tmp_path / "port"))
+
+        assert load_settings().port == 8000
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (None, "No such file"),
+            (b"a\nb", "more than one line"),
+            (b"\xff", "not text"),
+            (b"x" * 70_000, "line"),
+        ],
+    )
+    def test_a_file_that_holds_no_secret_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
+    ) -> None:
+        """A wrong mount stops the start with the variable's name."""
+        if content is not None:
+            (tmp_path / "secret").write_bytes(content)
+        monkeypatch.setenv("BROKER_URL_FILE", str(tmp_path / "secret"))
+
+        with pytest.raises(InvalidInputError, match=f"BROKER_URL_FILE.*{reason}"):
+            load_settings()

@@ -14,7 +14,7 @@ from services.db.engine import SessionFactory
 from services.errors import InvalidInputError, TransientError
 from services.jobs.context import JobContext
 from services.jobs.dispatch import NullDispatcher
-from services.jobs.errors import BrokerAwayError
+from services.jobs.errors import BrokerAwayError, JobDisplacedError, JobHandedBackError
 from services.jobs.kinds import KINDS, KindSpec
 from services.jobs.leases import LeaseRepository
 from services.jobs.service import JobService
@@ -259,6 +259,29 @@ class TestInterruptions:
 
         assert "queued" == bench.run(job)
         assert "queued" == bench.service.get(job.id).status
+
+    def test_a_displaced_job_counts_the_turns_that_brought_nothing(self, bench: Bench) -> None:
+        """In a row: one in which an item was recorded starts the count anew, and none costs an attempt."""
+        job = bench.service.submit("diagnostic", {"items": 2})
+        lost, displaced = [], JobDisplacedError(job.id)
+        for recorded in (0, 0, 1, 0):
+            end = bench.run(job, raising(displaced, after=recorded))
+            with bench.sessions() as session:
+                lost.append((end, session.scalar(text("SELECT turns_lost FROM jobs"))))
+        left = bench.service.get(job.id)
+
+        assert [("queued", 1), ("queued", 2), ("queued", 0), ("queued", 1)] == lost
+        assert 4 == left.attempt < left.max_attempts
+        assert ["succeeded", "pending"] == bench.statuses(job)
+
+    def test_a_stopping_worker_takes_no_turn_away(self, bench: Bench) -> None:
+        """Only making room for another job counts."""
+        job = bench.service.submit("diagnostic", {"items": 1})
+        bench.run(job, raising(JobHandedBackError(job.id)))
+        with bench.sessions() as session:
+            lost = session.scalar(text("SELECT turns_lost FROM jobs"))
+
+        assert 0 == lost
 
     def test_a_cancelled_job_stops_at_its_next_check(self, bench: Bench) -> None:
         """What was recorded until then is kept."""

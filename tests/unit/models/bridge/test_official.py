@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from models.bridge.network import UNetConfig, build
@@ -126,6 +127,43 @@ class TestFromBytes:
 
         with pytest.raises(WeightsError, match="linear schedule"):
             from_bytes(saved(checkpoint))
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"m_t": torch.tensor(0.5)},
+            {"m_t": torch.zeros(0), "variance_t": torch.zeros(0)},
+            {"denoise_fn.input_blocks.999999999.0.weight": torch.zeros(1)},
+            {"denoise_fn.input_blocks.x.0.weight": torch.zeros(1)},
+            {"denoise_fn.input_blocks.0.0.weight": torch.zeros(0, 6, 3, 3)},
+            {"denoise_fn.input_blocks.0.0.weight": torch.zeros(320, 6, 1, 0)},
+        ],
+        ids=["number", "no steps", "a billion blocks", "no number", "no channels", "empty tensor"],
+    )
+    def test_refuses_tensors_that_contradict_each_other(self, change: dict[str, torch.Tensor]) -> None:
+        """Whatever a few tensors claim, it is an error of the upload, and costs no time and memory."""
+        checkpoint = official_checkpoint()
+        checkpoint["model"] |= change
+
+        with pytest.raises(WeightsError):
+            from_bytes(saved(checkpoint | {"ema": {}}))
+
+    def test_refuses_levels_beyond_its_tensors(self) -> None:
+        """Blocks of many channels need as many numbers."""
+        checkpoint = official_checkpoint()
+        for name, tensor in checkpoint["model"].items():
+            if name.endswith("in_layers.2.weight"):
+                checkpoint["model"][name] = torch.zeros(32 * 10**5, *tensor.shape[1:-1], 0)
+
+        with pytest.raises(WeightsError, match="channels do not go with the tensors"):
+            from_bytes(saved(checkpoint | {"ema": {}}))
+
+    def test_refuses_an_unreadable_description(self) -> None:
+        """What our own file says beside its tensors is JSON, or the file was changed."""
+        content = safetensors.torch.save({"a": torch.zeros(1)}, metadata={"bridge": "[1"})
+
+        with pytest.raises(WeightsError):
+            from_bytes(content)
 
     def test_refuses_what_only_code_could_restore(self) -> None:
         """Nothing in an upload is run."""

@@ -15,8 +15,10 @@ from models.classification import network, training
 from models.classification.augmentation import Augmentation, Draws
 from models.classification.classifier import Classifier, ClassifierSpec
 from models.classification.preprocessing import Preprocessing
-from models.classification.training import ClassifierTrainer, EpochRecord, TrainingConfig
+from models.classification.records import EpochRecord
+from models.classification.training import ClassifierTrainer, TrainingConfig
 from models.classification.training_set import LabelledCanvases, normalisation_of, thinned
+from tests.support.stopping import StoppedError, stop_after
 
 CPU = torch.device("cpu")
 SPEC = ClassifierSpec(Preprocessing(canvas_px=32, scale=0.5))
@@ -112,6 +114,23 @@ class TestClassifierTrainer:
         assert trained(third).weights() == unbroken.weights()
         assert third.history == unbroken.history
         assert third.best_epoch == unbroken.best_epoch
+
+    @pytest.mark.parametrize("batches", [1, 2])
+    def test_stopped_amid_an_epoch_it_goes_on_as_an_unbroken_one(self, batches: int) -> None:
+        """A checkpoint keeps the batches that were done, and their losses."""
+        config = replace(CONFIG, epochs=2, patience_epochs=2, schedule="cosine")
+        unbroken, cut, resumed = trained(trainer(config)), trainer(config), trainer(config)
+        cut.run_epoch()
+
+        with pytest.raises(StoppedError):
+            cut.run_epoch(check=stop_after(batches))
+        resumed.resume(cut.checkpoint())
+        before = resumed.position
+        trained(resumed)
+
+        assert (1, batches) == before
+        assert resumed.weights() == unbroken.weights()
+        assert resumed.history == unbroken.history
 
     def test_stops_when_validation_has_not_improved(self) -> None:
         """And keeps the best epoch's weights, not the last one's."""

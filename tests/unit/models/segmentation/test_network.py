@@ -114,6 +114,23 @@ class TestFromBytes:
         with pytest.raises(WeightsError, match="1 outputs"):
             network.from_bytes(safetensors.torch.save(state))
 
+    @pytest.mark.parametrize("width", [0, 5000])
+    def test_network_beyond_its_tensors_is_refused(self, width: int) -> None:
+        """The width is told by one tensor for each level: it cannot ask for a network of any size."""
+        state = network.build(TINY).state_dict()
+        state["downsample.down.res_down_3.conv.conv_0.2.weight"] = torch.zeros(width, 1, 1, 1)
+
+        with pytest.raises(WeightsError, match="channels do not go with the tensors"):
+            network.from_bytes(checkpoint_of(state))
+
+    def test_width_of_a_lone_number_is_refused(self) -> None:
+        """A tensor without dimensions has no width."""
+        state = network.build(TINY).state_dict()
+        state["output.2.weight"] = torch.tensor(3.0)
+
+        with pytest.raises(WeightsError, match="no width"):
+            network.from_bytes(checkpoint_of(state))
+
     def test_checkpoint_of_a_list_is_refused(self) -> None:
         """A PyTorch file that holds something else than named tensors is refused."""
         with pytest.raises(WeightsError, match="plain dictionary"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from models.segmentation.training import (
     new_network,
     segmentation_loss,
 )
+from tests.support.stopping import StoppedError, stop_after
 
 CPU = torch.device("cpu")
 SPEC = NetworkSpec(channels=(4, 8, 8, 8), diam_mean_px=20.0)
@@ -72,6 +75,25 @@ class TestSegmenterTrainer:
         assert unbroken.losses == resumed.losses
         assert resumed.epoch == 2
 
+    @pytest.mark.parametrize("batches", [1, 2])
+    def test_stopped_amid_an_epoch_it_goes_on_as_an_unbroken_one(
+        self, two_discs: NDArray[np.int32], batches: int
+    ) -> None:
+        """A checkpoint keeps the batches that were done, and their losses."""
+        config = replace(QUICK, epochs=1, crops_per_image=5)
+        unbroken = trained(two_discs, config, 1)
+        cut, resumed = trained(two_discs, config, 0), trained(two_discs, config, 0)
+
+        with pytest.raises(StoppedError):
+            cut.run_epoch(check=stop_after(batches))
+        resumed.resume(cut.checkpoint())
+        before = resumed.position
+        resumed.run_epoch()
+
+        assert (0, batches) == before
+        assert network.to_safetensors(unbroken.net) == network.to_safetensors(resumed.net)
+        assert (unbroken.losses, (1, 0)) == (resumed.losses, resumed.position)
+
     def test_same_seed_gives_the_same_weights(self, two_discs: NDArray[np.int32]) -> None:
         """Training follows from seed, data and configuration."""
         first, second = (trained(two_discs, QUICK, 1) for _ in range(2))
@@ -96,19 +118,12 @@ class TestSegmenterTrainer:
 
     def test_check_is_called_before_every_batch(self, two_discs: NDArray[np.int32]) -> None:
         """A caller can stop between batches; what it raises comes through."""
-
-        class StopError(Exception):
-            """Raised by the caller."""
-
-        def stop() -> None:
-            raise StopError
-
         trainer = trained(two_discs, QUICK, 0)
 
-        with pytest.raises(StopError):
-            trainer.run_epoch(check=stop)
+        with pytest.raises(StoppedError):
+            trainer.run_epoch(check=stop_after(0))
 
-        assert trainer.epoch == 0
+        assert trainer.position == (0, 0)
 
     def test_no_images_is_an_error(self) -> None:
         """Nothing can be learned from nothing."""

@@ -103,11 +103,23 @@ class TestManifest:
             (b"file,class,group,group\n", "each once"),
             (b"\xff\xfe\x00", "not UTF-8"),
             (b'file,class,group\n"' + b"x" * 200_000, "no CSV"),
+            (b"file,class,group," + b"a," * 1000 + b"\n", "no short first line"),
         ],
     )
     def test_wrong_tables(self, content: bytes, message: str) -> None:
         """A table that cannot be read is told once."""
         assert message in by_manifest(content)[1][0]
+
+    def test_endless_tables(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Rows are read up to as many as a data set may have."""
+        monkeypatch.setattr("services.datasets.layouts.MAX_ITEMS", 3)
+        rows = [f"{number}.png,normal,A" for number in range(5)]
+        names = [f"top/{number}.png" for number in range(3)]
+
+        labels, wrong = by_manifest("\n".join(["file,class,group", *rows]), *names)
+
+        assert set(names) == set(labels)
+        assert ["manifest.csv has more than 3 rows. Split the archive."] == wrong
 
     @pytest.mark.parametrize(
         ("name", "expected"),

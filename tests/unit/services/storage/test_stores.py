@@ -1,8 +1,9 @@
-"""One contract, every implementation of the object store that runs without a network."""
+"""One contract, every implementation of the object store that runs on this computer."""
 
 from __future__ import annotations
 
 import io
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,20 @@ from services.errors import InvalidInputError
 from services.storage.base import ObjectNotFoundError, ObjectStore, StoreUnavailableError
 from services.storage.factory import open_store
 from services.storage.keys import content_key, sha256_hex, sha256_of_stream
+from tests.support.seaweed import S3Server
 
 
-@pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+@pytest.fixture(params=["folder", "memory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     """Each real implementation in turn; the folder's path has a space."""
-    return open_store("memory:///" if request.param == "memory" else (tmp_path / "my objects").as_uri())
+    if request.param == "memory":
+        return open_store("memory:///")
+    if request.param == "folder":
+        return open_store((tmp_path / "my objects").as_uri())
+    server: S3Server = request.getfixturevalue("s3_server")
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return open_store(f"{server.url}/{uuid.uuid4().hex}")
 
 
 class TestObjectStore:
