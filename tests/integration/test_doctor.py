@@ -100,10 +100,11 @@ class TestHealthy:
                 status, output = doctor(fleet.environment(), "--json", "--url", url)
         report = json.loads(output)
         by_check = {finding["check"]: finding for finding in report["findings"]}
-        # The tests' own database is fast because it is not durable, which the doctor rightly minds.
+        # The tests' own database is fast because it is not durable, and a named one may not be kept up;
+        # the doctor rightly minds both.
         failing = {check for check, finding in by_check.items() if finding["status"] == "fail"}
 
-        assert failing <= {"durability"}
+        assert failing <= ({"tables"} if servers.DATABASE_URL else {"durability"})
         assert status == report["exit_status"]
         assert {"ok"} == {
             by_check[check]["status"]
@@ -139,8 +140,15 @@ class TestDatabase:
     def test_that_cannot_be_reached_ends_the_command_with_2(self, installed: Installation) -> None:
         """What depends on it is passed over, and no secret is shown."""
         url = f"postgresql+psycopg://user:{SECRET}@127.0.0.1:{closed_port()}/x"
-        broker_url = installed.settings.broker_url.get_secret_value()
-        status, output = doctor({"DATABASE_URL": url, "BROKER_URL": broker_url, "DEVICE": "cpu"}, "--no-job")
+        settings = installed.settings
+        environment = {
+            "DATABASE_URL": url,
+            "BROKER_URL": settings.broker_url.get_secret_value(),
+            "GPU_QUEUE": settings.gpu_queue,
+            "CPU_QUEUE": settings.cpu_queue,
+            "DEVICE": "cpu",
+        }
+        status, output = doctor(environment, "--no-job")
 
         assert 2 == status
         assert ["fail    database" in output, "skipped schema" in output] == [True, True]
@@ -178,17 +186,12 @@ class TestDatabase:
 
     def test_clock_connections_and_tables_are_looked_at(self, installed: Installation) -> None:
         """On one machine there is one clock; the tests' server has room."""
-        found = [
-            first(check, installed)
-            for check in (
-                database.check_database,
-                database.check_clock,
-                database.check_connections,
-                database.check_upkeep,
-            )
-        ]
+        checks = [database.check_database, database.check_clock, database.check_connections]
+        # How a named server is kept up is not ours to say.
+        checks += [] if servers.DATABASE_URL else [database.check_upkeep]
+        found = [first(check, installed) for check in checks]
 
-        assert ["ok"] * 4 == [one.status for one in found], found
+        assert ["ok"] * len(checks) == [one.status for one in found], found
 
     def test_without_a_key_is_told(self, installed: Installation) -> None:
         """Where keys are compulsory, somebody must have one."""
@@ -329,7 +332,14 @@ class TestSettings:
             ({"host": "0.0.0.0", "log_level": "DEBUG"}, "warn", "DEBUG"),
             ({"host": "0.0.0.0", "log_format": "console"}, "warn", "console"),
             ({"database_url": "postgresql+psycopg://u:postgres@db.lab/x"}, "warn", "anybody would try"),
-            ({"database_url": f"postgresql+psycopg://u:{SECRET}@db.lab/x"}, "warn", "another machine"),
+            (
+                {
+                    "database_url": f"postgresql+psycopg://u:{SECRET}@db.lab/x",
+                    "object_store_url": "file:///srv/objects",
+                },
+                "warn",
+                "another machine",
+            ),
             ({"lease_s": 5, "sweep_interval_s": 10}, "warn", "LEASE_S"),
         ],
     )
