@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from api.auth import needs
 from api.dependencies import CurrentPage, Reader
 from api.schemas.audit import AuditView
-from api.schemas.common import Line, PageView
+from api.schemas.common import Line, Moment, PageView
 from services import audit
 from services.audit import AuditFilter
 
@@ -25,8 +24,8 @@ def list_audit(
     actor: Annotated[Line | None, Query(description="Name of an API key, or `local`.")] = None,
     subject: Annotated[Line | None, Query(description="Id of what was changed.")] = None,
     action: Annotated[Line | None, Query(description="What was done.", examples=["key.created"])] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Not before this time.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Not before this time.")] = None,
+    until: Annotated[Moment | None, Query(description="Before this time.")] = None,
 ) -> PageView[AuditView]:
     """List changes, oldest first; rows are only ever added."""
     wanted = AuditFilter(actor, subject, action, since, until)

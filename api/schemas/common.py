@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 Item = TypeVar("Item")
+
+_DATE_FIRST = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:")
 
 
 def printable(text: str) -> str:
@@ -22,6 +33,19 @@ Line = Annotated[
     AfterValidator(printable),
 ]
 """One line of printable text, such as an accession or a person's name."""
+
+
+def written_out(value: object) -> object:
+    """Refuse numbers, which could be seconds or milliseconds since anything."""
+    if isinstance(value, str) and not _DATE_FIRST.match(value):
+        raise ValueError("Write the time as in 2026-11-28T09:30:00Z.")
+    if isinstance(value, (int, float)):
+        raise ValueError("Write the time as in 2026-11-28T09:30:00Z.")  # noqa: TRY004 - pydantic wants it
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(written_out)]
+"""A point in time with its offset, as RFC 3339 writes it."""
 
 
 class Body(BaseModel):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from api.schemas.common import Body, Line, View
+from api.schemas.common import Body, Line, Moment, View
 from services.auth import IssuedKey, Scope
 from services.key_rotation import DEFAULT_OVERLAP_HOURS, MAX_OVERLAP_HOURS
 
@@ -39,7 +39,7 @@ class KeyRequest(Body):
 
     name: Line = Field(description="Who will hold it; shown in the audit trail.")
     scopes: frozenset[Scope] = Field(min_length=1, description="What it may do; `admin` implies the others.")
-    expires_at: AwareDatetime | None = Field(None, description=_END)
+    expires_at: Moment | None = Field(None, description=_END)
 
 
 class RotationRequest(Body):
@@ -54,7 +54,7 @@ class RotationRequest(Body):
         strict=True,
         description="For how long the old key still works; never longer than it would have.",
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         None, description="When the new key ends; by default it lives for as long as the old one was to."
     )
 

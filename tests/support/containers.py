@@ -3,7 +3,7 @@
 Linux namespaces do here what Docker does: a network that no other process of the computer shares, on
 which every service has an address and a name; per service a copy-on-write root that is read-only where
 compose says so; its user, no capability but one, its volumes, secrets and tmpfs. Three things differ.
-The packages are those of the environment that runs the tests (linked as ``/opt/venv``) and not of an
+The packages are those of the environment that runs the tests (at ``/opt/venv``) and not of an
 image; the user keeps CAP_DAC_READ_SEARCH, because that environment may lie below a closed home; and
 there is one network, where compose has two, without limits of memory and processors.
 """
@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import psutil
@@ -28,6 +29,7 @@ import pytest
 from tests.support.compose import ROOT, Stage
 
 TOOLS = ("unshare", "nsenter", "setpriv", "mount", "ip", "chroot")
+PACKAGES = "/opt/venv"
 READABLE_USER = (
     "--clear-groups",
     "--no-new-privs",
@@ -36,6 +38,7 @@ READABLE_USER = (
     "--bounding-set=-all,+dac_read_search",
 )
 POLL_S = 0.05
+CHECK_EVERY_S = 0.5  # a check is a process of its own, and takes time from the one it waits for
 NETWORK = "10.77.0"
 END_WITHIN_S = 60.0
 SCRATCH = "/tmp"  # noqa: S108 - of a container, not of this computer
@@ -79,7 +82,7 @@ class Container:
         while (last := self.run(check)).returncode != 0:
             assert self.process is None or self.process.poll() is None, f"{self.name} ended:\n{self.tail()}"
             assert time.monotonic() < deadline, f"{self.name}: {last.stdout}{last.stderr}\n{self.tail()}"
-            time.sleep(POLL_S)
+            time.sleep(CHECK_EVERY_S)
 
     def wait(self, within_s: float = 90.0) -> int:
         """Wait for the end of a service that ends by itself."""
@@ -141,13 +144,13 @@ class Host:
             f"mount -t overlay overlay -o lowerdir=/,upperdir={place}/upper,workdir={place}/work {root}",
             f"mount --rbind /dev {root}/dev",
             f"mount -t proc proc {root}/proc",
-            f"mkdir -p {root}/app {root}/opt {root}/run/secrets",
-            f"ln -s {sys.prefix} {root}/opt/venv",
-            f"printf '%s\\n' {' '.join(repr(line) for line in self._hosts())} > {root}/etc/hosts",
+            f"mkdir -p {root}/app {root}{PACKAGES} {root}/run/secrets",
+            f"mount --bind {quote(sys.prefix)} {root}{PACKAGES}",
+            f"printf '%s\\n' {' '.join(quote(line) for line in self._hosts())} > {root}/etc/hosts",
         ]
-        lines += [f"cp {secrets / secret} {root}/run/secrets/" for secret in service.get("secrets", ())]
-        if stage is not None:
-            lines += [f"cp -R '{ROOT / source}' {root}/app/" for source, _ in stage.copies]
+        files = [(secrets / secret, "/run/secrets/") for secret in service.get("secrets", ())]
+        files += [(ROOT / source, "/app/") for source, _ in (stage.copies if stage else ())]
+        lines += [f"cp -R {quote(str(source))} {root}{target}" for source, target in files]
         lines += self._volumes(root, service, stage.user if stage else user)
         if service.get("read_only"):
             lines.append(f"mount -o remount,ro {root}")
@@ -220,7 +223,7 @@ def simulated_host(folder: Path, names: Sequence[str]) -> Iterator[Host]:
     setting_up = " && ".join(
         (
             "mount --make-rprivate /",
-            f"mount -t tmpfs tmpfs '{stage}'",
+            f"mount -t tmpfs tmpfs {quote(str(stage))}",
             "ip link set lo up",
             "ip link add bridge0 type bridge",
             f"ip address add {NETWORK}.1/24 dev bridge0",
@@ -283,7 +286,7 @@ def _require_namespaces() -> None:
 def _environment(service: Mapping[str, Any], stage: Stage | None) -> dict[str, str]:
     """Return the image's variables and compose's own; the path has what images bring."""
     image = dict(stage.environment) if stage else {}
-    path = os.pathsep.join([f"{sys.prefix}/bin", *_engines(), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"])
+    path = os.pathsep.join([f"{PACKAGES}/bin", *_engines(), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"])
     declared = {name: str(value) for name, value in (service.get("environment") or {}).items()}
     # Other tests use the same processors: threads that wait for each other would crawl.
     return {"HOME": SCRATCH, "OMP_NUM_THREADS": "1", **image, "PATH": path, **declared}
@@ -295,4 +298,5 @@ def _engines() -> list[str]:
     from services.embedded.redis import EmbeddedRedis  # noqa: PLC0415
 
     nowhere = Path("/nonexistent")
-    return [str(EmbeddedPostgres(nowhere)._binaries()), str(EmbeddedRedis(nowhere)._binaries())]
+    folders = [EmbeddedPostgres(nowhere)._binaries(), EmbeddedRedis(nowhere)._binaries()]
+    return [str(folder).replace(sys.prefix, PACKAGES, 1) for folder in folders]
