@@ -205,7 +205,8 @@ class Transport:
         for name, value in (options.get("params") or {}).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidArgumentError(f"{name} is {value}; give a finite number.")
-        if "content" in options:
+        if hasattr(options.get("content"), "seek"):
+            # A repetition sends a file from its start.
             options["content"].seek(0)
         try:
             return self._http.build_request(method, path, **options)
