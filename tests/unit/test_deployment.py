@@ -65,7 +65,8 @@ class TestCompose:
         unknown = {
             variable
             for variable in our_services()[name]["environment"]
-            if variable.removesuffix("_FILE") not in known and not variable.startswith(FOREIGN_VARIABLES)
+            if not {variable, variable.removesuffix("_FILE")} & known
+            and not variable.startswith(FOREIGN_VARIABLES)
         }
 
         assert set() == unknown
