@@ -114,6 +114,7 @@ class TestOneTrace:
         traced_client.post(f"/v1/jobs/{job.id}/retry")
         fleet.wait(job, "succeeded")
         eventually(lambda: len(collector.named(f"process {queue}")) == 2, "both attempts' spans have come")
+        eventually(lambda: len(collector.named(f"publish {queue}")) == 2, "both requests' spans have come")
 
         first, second = collector.named(f"publish {queue}")
         attempts = {span.trace_id: span for span in collector.named(f"process {queue}")}
