@@ -50,6 +50,9 @@ def raw_server(answer: bytes, drip_s: float = 0.0) -> Iterator[int]:
                     connection.sendall(bytes([byte]))
                     time.sleep(drip_s)
                 connection.sendall(b"" if drip_s else answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):  # closing on unread bytes would reset the connection
+                    pass
 
         thread = threading.Thread(target=serve)
         thread.start()
