@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     max_file_bytes: int = Field(512 * 1024**2, gt=0)
     max_files_per_batch: int = Field(2000, gt=0)
     max_image_pixels: int = Field(150_000_000, gt=0)
+    max_batch_decoded_bytes: int = Field(
+        128 * 1024**3, gt=0, description="Pixels of all files of a batch together, decoded."
+    )
     max_zip_bytes: int = Field(4 * 1024**3, gt=0, description="Sum of a ZIP's unpacked members.")
 
     # Jobs

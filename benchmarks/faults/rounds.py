@@ -71,6 +71,9 @@ class Rounds:
         ids = {kinds.submit(kind, self.stage, self.inputs, self.client): kind for kind in group}
         before = self._await_moment(ids, rng)
         hit = [job for job in before.values() if fault.strikes(job)]
+        for job_id, job in before.items():
+            if job.ended:  # sooner than while the installation warmed up
+                self.usual_s[ids[job_id]] = min(self.usual_s[ids[job_id]], job.age_s)
         self._adapt(len(hit), len(group))
         started = time.monotonic()
         blow = fault.strike(self.stage, hit, rng) if hit else Blow()

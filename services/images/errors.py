@@ -40,6 +40,13 @@ class TooManyPixelsError(UploadRejectedError):
     title = "The image has too many pixels"
 
 
+class BatchTooLargeError(UploadRejectedError):
+    """The files of the batch would cost more to decode than one batch may."""
+
+    code = "batch_too_large"
+    title = "The batch has too many pixels"
+
+
 class TooManyPlanesError(UploadRejectedError):
     """The file has more planes than allowed."""
 

@@ -4,6 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.images.errors import BatchTooLargeError
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bytes that may still be decoded: files of one colour pack so well that the bytes sent bound nothing.
+
+    It counts bytes and not seconds, so that neither speed nor load of a machine decides what is refused.
+    """
+
+    left_bytes: int
+
+    def spend(self, decoded_bytes: int) -> None:
+        """Pay for a file before its pixels are decoded, whether or not they turn out to be there.
+
+        Raises
+        ------
+        BatchTooLargeError
+            Not enough is left; smaller files may still be taken.
+        """
+        if decoded_bytes > self.left_bytes:
+            raise BatchTooLargeError(
+                "With this file the batch would have more pixels than one batch may have. Send it in another "
+                "batch, or raise MAX_BATCH_DECODED_BYTES."
+            )
+        self.left_bytes -= decoded_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -22,6 +49,8 @@ class Limits:
         Planes (pages or colour samples) of one file.
     max_decoded_bytes
         All planes of one file together, decoded.
+    budget
+        What all files of a batch may cost together to decode; None: no bound.
     max_zip_members, max_zip_total_bytes
         Entries listed in one archive, and the bytes that they may unpack to together.
     max_zip_ratio
@@ -35,7 +64,13 @@ class Limits:
     max_pixels: int = 80_000_000
     max_planes: int = 32
     max_decoded_bytes: int = 1024 * 1024 * 1024
+    budget: Budget | None = None
     max_zip_members: int = 5_000
     max_zip_total_bytes: int = 4 * 1024 * 1024 * 1024
     max_zip_ratio: float = 200.0
     zip_ratio_floor_bytes: int = 8 * 1024 * 1024
+
+    def spend(self, decoded_bytes: int) -> None:
+        """Pay from the budget, if there is one; raises `BatchTooLargeError`."""
+        if self.budget is not None:
+            self.budget.spend(decoded_bytes)

@@ -69,6 +69,8 @@ def read_raster(stream: BinaryIO, form: Literal["png", "jpeg"], limits: Limits) 
                 raise TimeSeriesError("The PNG is animated. Export a single picture.")
             if form == "jpeg":
                 check_jpeg_scans(stream, image.width * image.height, limits)
+            pixel_bytes = len(image.getbands()) * (2 if image.mode.startswith("I") else 1)
+            limits.spend(image.width * image.height * pixel_bytes)
             planes = _planes(image)
     except _BOMBS as error:
         raise TooManyPixelsError(

@@ -193,6 +193,7 @@ def _check_size(page: tifffile.TiffPage, pages: int, limits: Limits) -> int:
     tiled = math.ceil(height / max(page.tilelength, 1)) * math.ceil(width / max(page.tilewidth, 1)) * tile
     if tiled * pixel_bytes * pages > _MAX_TILED_RATIO * limits.max_decoded_bytes:
         raise CorruptFileError("The TIFF's tiles are far larger than its image. Export it with small tiles.")
+    limits.spend(max(tiled * pixel_bytes, decoded_bytes))
     return decoded_bytes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -20,7 +20,7 @@ from services.images.errors import UploadRejectedError
 from services.images.formats import inspect_source
 from services.images.grouping import FileGroup, group_files
 from services.images.layout import plan_layout
-from services.images.limits import Limits
+from services.images.limits import Budget, Limits
 from services.images.repository import ImageRepository, NewImage, StoredSource
 from services.pagination import Page, PageRequest, make_page
 from services.storage.base import ObjectStore
@@ -54,6 +54,7 @@ class UploadService:
             max_pixels=settings.max_image_pixels,
             max_zip_total_bytes=settings.max_zip_bytes,
         )
+        self._max_decoded_bytes = settings.max_batch_decoded_bytes
 
     def receive(
         self,
@@ -87,7 +88,8 @@ class UploadService:
             by_name = {piece.filename: piece for piece in pieces if piece.path is not None}
             names = [piece.filename for piece in pieces if piece.path is not None]
             groups = group_files(names, request.channel_rule)
-            prepared = [self._prepare(group, by_name, request) for group in groups]
+            limits = replace(self._limits, budget=Budget(self._max_decoded_bytes))
+            prepared = [self._prepare(group, by_name, request, limits) for group in groups]
         refused = [
             BatchItem(
                 piece.filename, "rejected", None, None if piece.error is None else problem_of(piece.error)
@@ -128,7 +130,9 @@ class UploadService:
             rows = session.scalars(select(BatchRow).where(BatchRow.id.in_(ids)).order_by(BatchRow.id))
             return make_page([_batch(row) for row in rows], limit, lambda b: b.id)
 
-    def _prepare(self, group: FileGroup, by_name: dict[str, StagedFile], request: BatchRequest) -> _Prepared:
+    def _prepare(
+        self, group: FileGroup, by_name: dict[str, StagedFile], request: BatchRequest, limits: Limits
+    ) -> _Prepared:
         """Inspect a group's files and store their bytes."""
         if group.error is not None:
             return _Prepared(group, None, group.error)
@@ -139,7 +143,7 @@ class UploadService:
                     for name in group.files
                     if (path := by_name[name].path) is not None
                 }
-                infos = {name: inspect_source(stream, name, self._limits) for name, stream in streams.items()}
+                infos = {name: inspect_source(stream, name, limits) for name, stream in streams.items()}
                 layout = plan_layout(group, infos, request.channel_rule)
                 sources = []
                 for name, stream in streams.items():

@@ -125,6 +125,21 @@ class TestReceive:
 
         assert recorded == ()
 
+    def test_what_no_longer_fits_is_refused_and_smaller_files_are_not(self, wiring: Wiring) -> None:
+        """A batch has a budget of decoded bytes; the next batch has its own."""
+        picture = tifffile.imread(io.BytesIO(tiff_bytes(1)))
+        settings = wiring.settings.model_copy(update={"max_batch_decoded_bytes": 2 * picture.nbytes})
+        files = {"1.tif": tiff_bytes(1), "2.tif": tiff_bytes(2), "3.tif": tiff_bytes(3)}
+        service = uploads.UploadService(wiring.sessions, wiring.store, settings)
+
+        def send(some: dict[str, bytes]) -> dict[str, str]:
+            sources = [UploadedFile(name, io.BytesIO(content)) for name, content in some.items()]
+            batch = service.receive(sources, BatchRequest(sample=uuid.uuid4().hex))
+            return {item.filename: item.error["code"] if item.error else item.status for item in batch.items}
+
+        assert {"1.tif": "stored", "2.tif": "stored", "3.tif": "batch_too_large"} == send(files)
+        assert {"3.tif": "stored"} == send({"3.tif": files["3.tif"]})
+
 
 class TestListPage:
     def test_ends_where_its_batches_have_many_files(

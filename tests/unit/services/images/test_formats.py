@@ -12,7 +12,7 @@ from PIL import Image
 
 from services.images.errors import UploadRejectedError
 from services.images.formats import inspect_source, read_picture
-from services.images.limits import Limits
+from services.images.limits import Budget, Limits
 from tests.support.pictures import (
     COLOUR,
     GREY8,
@@ -235,6 +235,35 @@ class TestInspectSource:
         assert "too_many_pixels" == code_of(bytes(png), "a.png")
         assert "too_large" == code_of(tiff(GREY8), "a.tif", Limits(max_file_bytes=100))
         assert "too_many_pixels" == code_of(pillow(COLOUR, "JPEG"), "a.jpg", Limits(max_pixels=100))
+
+    @pytest.mark.parametrize(
+        ("data", "name", "cost_bytes"),
+        [
+            (tiff(GREY8), "a.tif", HEIGHT * WIDTH),
+            (tiff(GREY16), "a.tif", 2 * HEIGHT * WIDTH),
+            (pillow(GREY8, "PNG"), "a.png", HEIGHT * WIDTH),
+            (pillow(GREY16, "PNG"), "a.png", 2 * HEIGHT * WIDTH),
+            (pillow(COLOUR, "PNG"), "a.png", 3 * HEIGHT * WIDTH),
+            (pillow(COLOUR, "JPEG"), "a.jpg", 3 * HEIGHT * WIDTH),
+        ],
+    )
+    def test_a_budget_pays_for_every_decoded_byte(self, data: bytes, name: str, cost_bytes: int) -> None:
+        """The last byte may be spent, and a file that costs one more is not decoded."""
+        limits = Limits(budget=Budget(2 * cost_bytes - 1))
+        inspect_source(io.BytesIO(data), name, limits)
+
+        assert limits.budget == Budget(cost_bytes - 1)
+        assert "batch_too_large" == code_of(data, name, limits)
+        assert limits.budget == Budget(cost_bytes - 1)
+
+    def test_damaged_pixels_cost_as_much_as_sound_ones(self) -> None:
+        """Otherwise an archive of damaged files could be decoded for ever."""
+        data = bytearray(pillow(noise(HEIGHT, WIDTH, 3), "PNG"))
+        data[-30] ^= 255
+        limits = Limits(budget=Budget(10 * HEIGHT * WIDTH))
+
+        assert code_of(bytes(data), "a.png", limits) in {"corrupt_file", "truncated_file"}
+        assert limits.budget == Budget(7 * HEIGHT * WIDTH)
 
     def test_circular_directories_are_refused(self) -> None:
         """A chain that returns to its start ends at once."""
