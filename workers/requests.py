@@ -7,8 +7,11 @@ connection, so it never learns that the broker was gone and is back. (RabbitMQ's
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
+from celery.signals import worker_ready
 from celery.worker.request import Request
-from kombu.asynchronous import get_event_loop
+from kombu.asynchronous import Hub
 
 from services.log import get_logger
 
@@ -19,16 +22,16 @@ class AttentiveRequest(Request):  # type: ignore[misc] # Celery has no types
     """Celery's own, but that a failed acknowledgement counts as the lost connection that it is."""
 
     acknowledged: bool
+    # Kombu's own `get_event_loop` knows of none any more once a worker has connected anew.
+    loop: ClassVar[Hub | None] = None
 
     def acknowledge(self) -> None:
         """Acknowledge in the worker's loop, which connects anew when it meets a connection's error."""
-        loop = get_event_loop()
-        if loop is None:
-            # The worker stops: whatever is unacknowledged goes back by itself.
+        if self.loop is None:  # a pool of threads, whose worker looks at its connection itself
             super().acknowledge()
         elif not self.acknowledged:
             self.acknowledged = True
-            loop.call_soon(self._acknowledge_or_raise)  # type: ignore[no-untyped-call] # Kombu has no types
+            self.loop.call_soon(self._acknowledge_or_raise)  # type: ignore[no-untyped-call] # Kombu has no types
 
     def _acknowledge_or_raise(self) -> None:
         try:
@@ -37,3 +40,9 @@ class AttentiveRequest(Request):  # type: ignore[misc] # Celery has no types
             # The job is done or will be told by its row; the message comes again and is dropped.
             log.warning("message not acknowledged", reason=str(error))
             raise
+
+
+@worker_ready.connect
+def remember_loop(sender: Any, **_: object) -> None:
+    """Keep the worker's loop, which outlives its connections."""
+    AttentiveRequest.loop = sender.hub

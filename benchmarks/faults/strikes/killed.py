@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import ClassVar, Final
@@ -52,26 +53,6 @@ class KilledWorker(Fault):
         return Blow({"killed": len(workers), "away_s": waited_s})
 
 
-class KilledApi(Fault):
-    """Clients submit, upload and poll meanwhile."""
-
-    name: ClassVar[str] = "api"
-    title: ClassVar[str] = "`kill -9` of the API under requests"
-
-    def strike(self, stage: Stage, hit: Sequence[Seen], rng: random.Random) -> Blow:
-        """Kill it amid requests, start it again, and see each request through."""
-        del hit
-        traffic = Traffic(stage, rng)
-        traffic.start()
-        before_s = pause(rng, 0, 0.4)
-        stage.api.kill()
-        away_s = pause(rng, 0, 1)
-        stage.api.start()
-        stage.wait_api()
-        breaches = traffic.breaches()
-        return Blow({"before_s": before_s, "away_s": away_s}, breaches, list(traffic.accepted.values()))
-
-
 class KilledSweeper(Fault):
     """While jobs wait that only a sweep can send."""
 
@@ -90,12 +71,10 @@ class KilledSweeper(Fault):
         return Blow({"before_s": before_s, "away_s": away_s}, job_ids=ids)
 
 
-class KilledBroker(Fault):
-    """Redis with the append-only file that docker-compose.yml gives it."""
+class _KilledUnderRequests(Fault):
+    """A server that is killed amid requests of clients, each of which is then seen through."""
 
-    name: ClassVar[str] = "broker"
-    title: ClassVar[str] = "`kill -9` of the broker under requests"
-    own_broker: ClassVar[bool] = True
+    away_at_most_s: ClassVar[float]
 
     def strike(self, stage: Stage, hit: Sequence[Seen], rng: random.Random) -> Blow:
         """Kill it amid requests and start it again on what it had written."""
@@ -103,28 +82,69 @@ class KilledBroker(Fault):
         traffic = Traffic(stage, rng)
         traffic.start()
         before_s = pause(rng, 0, 0.4)
-        stage.kill_broker()
-        away_s = pause(rng, 0, 3)
-        stage.start_broker()
-        breaches = traffic.breaches()
-        return Blow({"before_s": before_s, "away_s": away_s}, breaches, list(traffic.accepted.values()))
-
-
-class KilledDatabase(Fault):
-    """The postmaster and every backend; at the start Postgres recovers from its log."""
-
-    name: ClassVar[str] = "database"
-    title: ClassVar[str] = "`kill -9` of Postgres and all its backends under requests"
-
-    def strike(self, stage: Stage, hit: Sequence[Seen], rng: random.Random) -> Blow:
-        """Kill it amid requests and start it again, sometimes only after the leases ran out."""
-        del hit
-        traffic = Traffic(stage, rng)
-        traffic.start()
-        before_s = pause(rng, 0, 0.4)
-        killed = stage.kill_database()
-        away_s = pause(rng, 0, 5)
-        stage.start_database()
+        killed = self.kill(stage)
+        away_s = pause(rng, 0, self.away_at_most_s)
+        self.start(stage)
         breaches = traffic.breaches()
         facts = {"before_s": before_s, "away_s": away_s, "killed": killed}
         return Blow(facts, breaches, list(traffic.accepted.values()))
+
+    @abstractmethod
+    def kill(self, stage: Stage) -> int:
+        """Kill it; returns the number of processes."""
+
+    @abstractmethod
+    def start(self, stage: Stage) -> None:
+        """Start it again."""
+
+
+class KilledApi(_KilledUnderRequests):
+    """Clients submit, upload and poll meanwhile."""
+
+    name: ClassVar[str] = "api"
+    title: ClassVar[str] = "`kill -9` of the API under requests"
+    away_at_most_s: ClassVar[float] = 1.0
+
+    def kill(self, stage: Stage) -> int:
+        """One process."""
+        stage.api.kill()
+        return 1
+
+    def start(self, stage: Stage) -> None:
+        """Wait until it answers."""
+        stage.api.start()
+        stage.wait_api()
+
+
+class KilledBroker(_KilledUnderRequests):
+    """Redis with the append-only file that docker-compose.yml gives it."""
+
+    name: ClassVar[str] = "broker"
+    title: ClassVar[str] = "`kill -9` of the broker under requests"
+    own_broker: ClassVar[bool] = True
+    away_at_most_s: ClassVar[float] = 3.0
+
+    def kill(self, stage: Stage) -> int:
+        """One process."""
+        stage.kill_broker()
+        return 1
+
+    def start(self, stage: Stage) -> None:
+        """It reads its file."""
+        stage.start_broker()
+
+
+class KilledDatabase(_KilledUnderRequests):
+    """The postmaster and every backend, sometimes until after the leases ran out."""
+
+    name: ClassVar[str] = "database"
+    title: ClassVar[str] = "`kill -9` of Postgres and all its backends under requests"
+    away_at_most_s: ClassVar[float] = 5.0
+
+    def kill(self, stage: Stage) -> int:
+        """All backends too."""
+        return stage.kill_database()
+
+    def start(self, stage: Stage) -> None:
+        """It recovers from its log."""
+        stage.start_database()
