@@ -109,7 +109,8 @@ def _options(ports: dict[str, tuple[int, int]]) -> list[str]:
         options += [f"-{part}.port={http}", f"-{part}.port.grpc={grpc}"]
     return [
         *options,
-        "-volume.max=5000",  # what is deleted is reclaimed much later, and a volume that is busy counts as full
+        # Many: what is deleted is reclaimed much later, and a volume that is busy counts as full.
+        "-volume.max=5000",
         "-master.volumeSizeLimitMB=64",
         "-master.telemetry=false",
         # A bucket that nobody made is missing, as it is with every other vendor.
