@@ -1,4 +1,4 @@
-"""Integration tests once more, against servers that are not embedded.
+"""The integration tests once more, against servers that are not embedded.
 
 Pass 2 has Postgres, RabbitMQ and an S3 store, pass 3 Postgres and Redis. Servers are those that
 TEST_DATABASE_URL and TEST_BROKER_URL name, or those on the usual ports of this computer; the S3 store
@@ -30,19 +30,10 @@ DATABASE_URL: Final = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 RABBITMQ_URL: Final = "amqp://guest:guest@127.0.0.1:5672//"
 REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 ANSWER_WITHIN_S: Final = 3
-# What a broker can make a difference to, and what the others can; the rest computes.
+OF_ALL: Final = ("tests/integration", "-m", "integration and not own_engines")
+# With the other broker again, what a broker can make a difference to.
 OF_BROKERS: Final = tuple(
     f"tests/integration/test_{name}.py" for name in ("celery_dispatch", "jobs_survive", "http_jobs")
-)
-OF_ALL: Final = (
-    *OF_BROKERS,
-    *(f"tests/integration/test_{name}.py" for name in ("database", "uploads", "pipelines", "artifacts")),
-    *sorted(
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "tests" / "integration").glob("test_http_*.py")
-        if path.name != "test_http_jobs.py"
-    ),
-    *("-m", "integration and not own_engines"),
 )
 
 

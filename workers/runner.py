@@ -34,11 +34,13 @@ from services.jobs.keeper import LeaseKeeper
 from services.jobs.kinds import KINDS, KindSpec, budget_of
 from services.jobs.leases import LeaseRepository
 from services.jobs.outcome import Outcome, Tally, outcome_of
+from services.jobs.repository import JobRepository
 from services.jobs.transactions import DATABASE_AWAY, PatientTransactions
 from services.jobs.turns import TurnRules
 from services.jobs.types import Claim, JobStatus
 from services.log import bound, get_logger
 from services.pipelines.resources import Resources
+from services.storage.base import StoreUnavailableError
 from workers import metrics
 from workers.runners import Pipeline, pipeline_of
 
@@ -163,12 +165,23 @@ class _Attempt:
                 end = self._run_pipeline()
         except LeaseLostError:
             end = "lost"
+            self._clear_away()
         except DatabaseAwayError as error:
             log.warning("job's end not written, left to the sweep", reason=str(error))
             end = "lost"
         self.seconds = time.monotonic() - self._started
         log.info("job ended", status=end, seconds=round(self.seconds, 3))
         return end
+
+    def _clear_away(self) -> None:
+        """Remove what this attempt kept after another one had ended the job, for then nobody else does."""
+        job_id = self._claim.job.id
+        try:
+            job = self._transactions.run(lambda session: JobRepository(session).get(job_id), durable=False)
+            if job.status in ("succeeded", "partial"):
+                self.context.forget()
+        except (DatabaseAwayError, StoreUnavailableError) as error:
+            log.warning("not cleared away", reason=str(error))
 
     def _run_pipeline(self) -> RunEnd:
         job = self._claim.job

@@ -4,7 +4,7 @@
     python -m benchmarks.load queue   --jobs 1000 --workers 2
     python -m benchmarks.load pollers --pollers 200 --seconds 20
     python -m benchmarks.load pages   --pages 1000
-    python -m benchmarks.load turns   --training-s 120
+    python -m benchmarks.load turns   --epochs 30
     python -m benchmarks.load gets    --seconds 5 --rounds 5
 
 Each starts a database, a broker, an API and workers of its own, and leaves nothing behind. ``--out FILE``
@@ -27,7 +27,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "queue": lambda o: queue.measure(o.jobs, o.workers),
     "pollers": lambda o: pollers.measure(o.pollers, o.seconds, o.pause_s),
     "pages": lambda o: pages.measure(o.images * 10, o.pages, o.repeats),
-    "turns": lambda o: turns.measure(o.training_s),
+    "turns": lambda o: turns.measure(o.epochs),
     "gets": lambda o: gets.measure(o.seconds, o.rounds),
 }
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--pause-s", type=float, default=2.0, help="between two questions of a poller")
     parser.add_argument("--pages", type=int, default=1_000)
     parser.add_argument("--repeats", type=int, default=50)
-    parser.add_argument("--training-s", type=float, default=120.0)
+    parser.add_argument("--epochs", type=int, default=30, help="of the long training")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)

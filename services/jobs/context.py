@@ -66,6 +66,7 @@ class JobContext:
         self._spans: dict[int, Span] = {}
         self._recorded: dict[int, ItemStatus] = {}
         self._saved = False
+        self._forget: Callable[[], None] = _nothing
         self._untold: Progress | None = None
         self._told_at = float("-inf")
 
@@ -156,6 +157,18 @@ class JobContext:
         self._run(lambda leases: leases.saved(self._claim, budget=self._budget), durable=False)
         self._saved = True
 
+    def when_overtaken(self, forget: Callable[[], None]) -> None:
+        """Say what removes all that this job keeps for its next attempt.
+
+        The attempt that ends the job does so by itself. But a worker that stood still for longer than its
+        lease may wake up later and keep something once more.
+        """
+        self._forget = forget
+
+    def forget(self) -> None:
+        """Remove what this job keeps for its next attempt, if there is anything."""
+        self._forget()
+
     def record(
         self, item: JobItem, outputs: JsonObject, write: Callable[[Session], None] | None = None
     ) -> None:
@@ -219,3 +232,7 @@ class JobContext:
 
     def _run(self, work: Callable[[LeaseRepository], Answer], *, durable: bool = True) -> Answer:
         return self._transactions.run(lambda session: work(LeaseRepository(session)), durable=durable)
+
+
+def _nothing() -> None:
+    """What a kind does that keeps nothing but its items."""

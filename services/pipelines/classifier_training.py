@@ -78,6 +78,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         test_time_flips=recipe.test_time_flips,
     )
     training = NetworkTraining(context, resources, params, spec)
+    context.when_overtaken(training.forget)
     networks = training.train_all(task.train, task.splits["val"].crops)
     looked_at = _looked_at(task.splits, params)
     epochs = params.num_seeds * recipe.training.epochs

@@ -58,6 +58,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     dataset, chosen = _choose(resources, params)
     num_steps = len(chosen) + _FIT_STEPS
     embeddings = FitEmbeddings(context, resources, opened.version.ref, num_steps)
+    context.when_overtaken(embeddings.forget)
     train, val = embeddings.embed(chosen)
     fitted = _fit(context, resources, opened, train, val)
     made = Fitted(params, dataset, opened.version, chosen, train, val, fitted, to_bytes(fitted.filter))

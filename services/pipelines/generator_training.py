@@ -46,6 +46,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     training = GeneratorTraining(
         context, resources, recipe, data, device=device, initial=None if parent is None else parent.weights
     )
+    context.when_overtaken(training.forget)
     try:
         trained = training.train(half_precision=params.half_precision)
     except TrainingError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     params = SegmenterTrainingParams.model_validate(context.job.params)
     split = _load(context, resources, params)
     trainer = _trainer(context, resources, params, split)
+    forget = partial(resources.store.delete, _checkpoint_key(context))
+    context.when_overtaken(forget)
     _train(context, resources, trainer)
     weights = network.to_safetensors(trainer.net)
     context.progress(params.epochs, params.epochs, "epochs", "evaluating on held-out slides")
@@ -71,7 +74,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         version = ArtifactService(session, resources.store).add(
             "segmenter", params.name, manifest, files, job_id=context.job.id
         )
-    resources.store.delete(_checkpoint_key(context))
+    forget()
     return {
         "artifact": version.ref,
         "metrics": manifest["metrics"],

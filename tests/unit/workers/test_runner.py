@@ -23,6 +23,7 @@ from services.jobs.types import Job
 from services.pipelines import diagnostic
 from services.pipelines.resources import ModelCache, Resources
 from services.storage.factory import open_store
+from services.storage.keys import checkpoint_key
 from workers.runner import JobRunner, WorkerProcess
 from workers.runners import PIPELINES, Pipeline
 
@@ -321,6 +322,30 @@ class TestInterruptions:
 
         assert "lost" == bench.run(job, run)
         assert "running" == bench.service.get(job.id).status
+
+    @pytest.mark.parametrize(
+        ("meanwhile", "kept"),
+        [
+            ("lease_token = 'another worker'", True),
+            ("lease_token = NULL, finished_at = now(), status = 'failed'", True),
+            ("lease_token = NULL, finished_at = now(), status = 'succeeded'", False),
+        ],
+    )
+    def test_what_a_late_attempt_kept_goes_once_another_one_has_done_the_job(
+        self, bench: Bench, meanwhile: str, *, kept: bool
+    ) -> None:
+        """While the job runs elsewhere, or may be retried, its checkpoint is of use."""
+        store, key = bench.resources.store, checkpoint_key("job_1", "state")
+
+        def run(context: JobContext, resources: Resources) -> dict[str, Any]:
+            context.when_overtaken(lambda: resources.store.delete(key))
+            bench.execute(f"UPDATE jobs SET {meanwhile}")  # noqa: S608 - a literal of this test
+            resources.store.put(key, b"as it was before the worker stood still")
+            context.saved()
+            return {}
+
+        assert "lost" == bench.run(bench.service.submit("diagnostic", {}), run)
+        assert kept == store.exists(key)
 
     def test_a_job_may_not_run_longer_than_its_kind_allows(self, bench: Bench) -> None:
         """The attempt ends as failed with the limit in its message."""
