@@ -169,6 +169,7 @@ class _Attempt:
         except DatabaseAwayError as error:
             log.warning("job's end not written, left to the sweep", reason=str(error))
             end = "lost"
+            self._clear_away()  # it may be only this worker that the database is away from
         self.seconds = time.monotonic() - self._started
         log.info("job ended", status=end, seconds=round(self.seconds, 3))
         return end
@@ -180,7 +181,7 @@ class _Attempt:
             job = self._transactions.run(lambda session: JobRepository(session).get(job_id), durable=False)
             if job.status in ("succeeded", "partial"):
                 self.context.forget()
-        except (DatabaseAwayError, StoreUnavailableError) as error:
+        except (DatabaseAwayError, StoreUnavailableError, *DATABASE_AWAY) as error:
             log.warning("not cleared away", reason=str(error))
 
     def _run_pipeline(self) -> RunEnd:

@@ -19,7 +19,7 @@ from services.jobs.context import JobContext
 from services.jobs.types import Job, JobItem
 from services.pipelines.errors import ItemError
 from services.pipelines.resources import Resources
-from services.pipelines.scores import MODEL_FAILURES, Judge, Judgement, close, open_judge
+from services.pipelines.scores import MODEL_FAILURES, Judge, Judgement, close, leaves_parts, open_judge
 from services.predictions.assembly import put_part
 from services.predictions.selection import read_selection
 from services.storage.base import ObjectNotFoundError
@@ -34,6 +34,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         The classifier or the list of crops cannot be loaded; single packs that fail are recorded and
         passed over.
     """
+    leaves_parts(context, resources)
     judge = open_judge(context.job, resources)
     selection = read_selection(resources.store, context.job.inputs["selection_key"])
     for item in context.pending():

@@ -35,7 +35,7 @@ from services.pipelines.errors import ItemError
 from services.pipelines.filter_map import job_map
 from services.pipelines.filter_map_series import Sight
 from services.pipelines.resources import Resources
-from services.pipelines.scores import MODEL_FAILURES, assemble
+from services.pipelines.scores import MODEL_FAILURES, assemble, leaves_parts
 from services.predictions.selection import read_selection
 from services.storage.base import ObjectNotFoundError
 
@@ -72,6 +72,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
         recorded and passed over.
     """
     job = context.job
+    leaves_parts(context, resources)
     sieve = open_sieve(job, resources)
     embedder = Embedder(resources, job.artifacts["classifier"])
     selection = read_selection(resources.store, job.inputs["selection_key"])

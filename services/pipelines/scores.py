@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from services.pipelines.device import device_of
 from services.pipelines.drift import DriftGauge, open_gauge
 from services.pipelines.errors import ItemError
 from services.pipelines.resources import Resources
-from services.predictions.assembly import EmbeddingAssembler
+from services.predictions.assembly import EmbeddingAssembler, discard_parts
 from services.predictions.classifiers import require_trained
 from services.predictions.repository import PredictionRepository
 from services.predictions.types import NewPrediction
@@ -149,9 +150,15 @@ def close(context: JobContext, resources: Resources, judge: Judge) -> dict[str, 
     }
 
 
+def leaves_parts(context: JobContext, resources: Resources) -> None:
+    """Have the parts that this attempt may leave removed, should another one end the job before it does."""
+    forget = partial(discard_parts, resources.session_factory, resources.store, context.job.id)
+    context.when_overtaken(forget)
+
+
 def assemble(context: JobContext, resources: Resources, classifier: str) -> int:
     """Join the embeddings that a job's items left into one array; returns how many there are."""
     assembler = EmbeddingAssembler(resources.session_factory, resources.store, context.check)
     embeddings = assembler.assemble(context.job.id, classifier)
-    assembler.discard_parts(context.job.id)
+    discard_parts(resources.session_factory, resources.store, context.job.id)
     return 0 if embeddings is None else embeddings.num_rows

@@ -17,7 +17,7 @@ from services.jobs.context import JobContext
 from services.jobs.types import JobItem
 from services.pipelines.errors import ItemError
 from services.pipelines.resources import Resources
-from services.pipelines.scores import MODEL_FAILURES, Judge, Judgement, close, open_judge
+from services.pipelines.scores import MODEL_FAILURES, Judge, Judgement, close, leaves_parts, open_judge
 from services.pipelines.segmentation import ITEM_FAILURES, Finder, SegmentedImage, open_finder, segment_image
 from services.predictions.assembly import put_part
 from services.segmentations.repository import SegmentationRepository
@@ -31,6 +31,7 @@ def run(context: JobContext, resources: Resources) -> dict[str, Any]:
     KaryobridgeError
         A network cannot be loaded; single images that fail are recorded and passed over.
     """
+    leaves_parts(context, resources)
     finder, judge = open_finder(context.job, resources), open_judge(context.job, resources)
     items = context.pending()
     with resources.session_factory() as session:

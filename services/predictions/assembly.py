@@ -40,6 +40,17 @@ def put_part(store: ObjectStore, job_id: str, position: int, embeddings: NDArray
         store.put(part_key(job_id, position), part_bytes(embeddings))
 
 
+def discard_parts(session_factory: SessionFactory, store: ObjectStore, job_id: str) -> None:
+    """Delete a job's parts if all its items succeeded; a retry of others would ask for them again."""
+    with session_factory() as session:
+        predictions = PredictionRepository(session)
+        positions = [position for position, _ in predictions.rows_by_item(job_id)]
+        if predictions.count_unsuccessful_items(job_id):
+            return
+    for position in positions:
+        store.delete(part_key(job_id, position))
+
+
 class EmbeddingAssembler:
     """Joins the parts of jobs.
 
@@ -85,16 +96,6 @@ class EmbeddingAssembler:
                 raise LeaseLostError(job_id)
             predictions.put_set(made)
         return made
-
-    def discard_parts(self, job_id: str) -> None:
-        """Delete a job's parts if all its items succeeded; a retry of others would ask for them again."""
-        with self._session_factory() as session:
-            predictions = PredictionRepository(session)
-            positions = [position for position, _ in predictions.rows_by_item(job_id)]
-            if predictions.count_unsuccessful_items(job_id):
-                return
-        for position in positions:
-            self._store.delete(part_key(job_id, position))
 
     def _parts(self, job_id: str, items: Sequence[tuple[int, int]]) -> Iterator[bytes]:
         for position, num_rows in items:

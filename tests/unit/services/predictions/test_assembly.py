@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from services.db.engine import SessionFactory
+from services.db.tables import JobItemRow
 from services.jobs.errors import LeaseLostError
 from services.predictions.arrays import EmbeddingsDamagedError
-from services.predictions.assembly import EmbeddingAssembler, part_key, put_part
+from services.predictions.assembly import EmbeddingAssembler, discard_parts, part_key, put_part
 from services.predictions.repository import PredictionRepository
 from services.predictions.types import NewPrediction
 from services.storage.base import ObjectStore
@@ -84,3 +85,18 @@ class TestEmbeddingAssembler:
             EmbeddingAssembler(stored, store, overtaken).assemble("job_1", "c/1")
         with stored() as session:
             assert PredictionRepository(session).get_set("job_1") is None
+
+
+class TestDiscardParts:
+    @pytest.mark.parametrize("status", ["succeeded", "failed"])
+    def test_keeps_what_a_retry_would_ask_for(
+        self, stored: SessionFactory, store: ObjectStore, status: str
+    ) -> None:
+        """Parts go when every item of the job succeeded, and stay while one can be tried again."""
+        put_part(store, "job_1", 0, ROWS[:1])
+        record(stored, 0, "crop_a")
+        with stored.begin() as session:
+            session.add(JobItemRow(job_id="job_1", position=0, input_id="crop_a", status=status))
+        discard_parts(stored, store, "job_1")
+
+        assert (status == "failed") == store.exists(part_key("job_1", 0))
