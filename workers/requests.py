@@ -42,7 +42,7 @@ class AttentiveRequest(Request):  # type: ignore[misc] # Celery has no types
             raise
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator] # Celery has no types
 def remember_loop(sender: Any, **_: object) -> None:
     """Keep the worker's loop, which outlives its connections."""
     AttentiveRequest.loop = sender.hub
