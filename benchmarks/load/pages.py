@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 import httpx
@@ -9,6 +10,7 @@ from sqlalchemy import text
 
 from benchmarks.load.figures import median_ms
 from benchmarks.load.installation import Installation, installed
+from services.images.layout import ChannelSource, Layout
 
 LIMIT: Final = 100
 LISTS: Final = {
@@ -27,7 +29,7 @@ _SEED: Final = (
                            bit_depth, sources, layout)
        SELECT 'img_' || lpad(i::text, 12, '0'), 'batch_1', 'S-' || i % 1000, i || '.tif', md5(i::text),
               md5(i::text), 517, 645, ARRAY['red', 'green', 'dapi'], 8, '[]',
-              '{"height": 517, "width": 645, "bit_depth": 8, "sources": []}'
+              CAST(:layout AS jsonb)
        FROM generate_series(1, :images) i""",
     """INSERT INTO crops (id, origin, image_id, sample, job_id, pack_key, pack_index, label, bbox, area_px,
                           orientation_deg, length_px, width_px, flags, predicted_class, probability)
@@ -44,7 +46,10 @@ def measure(images: int, pages: int, repeats: int) -> dict[str, Any]:
     """Seed, walk through so many pages of each list, and time the first and the last again and again."""
     with installed() as installation:
         _seed(installation, images)
-        measured: dict[str, Any] = {"crops": images * 10, "images": images, "jobs": images, "limit": LIMIT}
+        measured: dict[str, Any] = {
+            "rows": {"crops": images * 10, "images": images, "jobs": images},
+            "limit": LIMIT,
+        }
         with installation.client() as client:
             for name, path in LISTS.items():
                 measured[name] = _first_and_last(client, path, pages, repeats)
@@ -80,7 +85,14 @@ def _page(client: httpx.Client, path: str, parameters: dict[str, Any]) -> dict[s
 
 
 def _seed(installation: Installation, images: int) -> None:
+    sources = tuple(ChannelSource(channel, f"{channel}.tif", 0) for channel in ("red", "green", "dapi"))
+    layout = json.dumps(Layout(sources, 517, 645, 8, None).to_json())
     with installation.sessions.begin() as session:
         session.execute(text("SET LOCAL statement_timeout = 0"))
         for statement in _SEED:
-            session.execute(text(statement), {"images": images} if ":images" in statement else {})
+            session.execute(text(statement).bindparams(**_used(statement, images=images, layout=layout)))
+
+
+def _used(statement: str, **values: object) -> dict[str, object]:
+    """Of some parameters those that a statement has."""
+    return {name: value for name, value in values.items() if f":{name}" in statement}
