@@ -62,8 +62,11 @@ def _run(epochs: int, changes: dict[str, float], *, scoring: bool) -> dict[str, 
 
 def _prepare(installation: Installation) -> tuple[list[str], str, str]:
     """Upload a metaphase, add a classifier, and import crops to train on."""
-    with wire(installation.settings) as wiring:
+    wiring = wire(installation.settings)
+    try:
         classifier = add_classifier(wiring, "small")
+    finally:
+        wiring.close()
     with installation.client() as plain:
         version = imported(plain, painted_archive(per_slide=64), "bars")
     return _upload(installation, "A230150"), classifier, f"{version['name']}/{version['version']}"
