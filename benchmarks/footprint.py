@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,14 @@ COPIES: Final = {
 }
 
 
+@dataclass
+class Room:
+    """Objects below one folder of the store."""
+
+    number: int = 0
+    size_bytes: int = 0
+
+
 def main() -> None:
     """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -74,9 +83,13 @@ def measure(copies: int) -> dict[str, Any]:
         "rows_per_crop": round(sum(rows[table] for table in TABLES) / crops, 3),
         "row_bytes_with_indexes": {table: round(size) for table, size in row_bytes.items()},
         "database_bytes_per_crop": round(sum(per_crop.values())),
-        "database_bytes_per_image": round(sum(per_crop.values()) * crops / images),
-        "object_bytes_per_crop": {room: round(size / crops) for room, size in objects.items()},
-        "object_bytes_per_image": {room: round(size / images) for room, size in objects.items()},
+        "object_bytes_per_crop": {room: round(one.size_bytes / crops) for room, one in objects.items()},
+        "per_metaphase": {
+            "rows": round(sum(rows.values()) / images, 2),
+            "row_bytes": round(sum(per_crop.values()) * crops / images),
+            "objects": round(sum(one.number for one in objects.values()) / images, 2),
+            "object_bytes": round(sum(one.size_bytes for one in objects.values()) / images),
+        },
     }
 
 
@@ -96,13 +109,15 @@ def _score(installation: Installation) -> None:
         raise SystemExit(f"The scoring ended as {status}.")
 
 
-def _objects(folder: Path) -> dict[str, int]:
-    """Return the bytes below each folder of the store; shipped networks belong to nobody's crops."""
-    rooms: dict[str, int] = {}
+def _objects(folder: Path) -> dict[str, Room]:
+    """Count what lies below each folder of the store; shipped networks belong to nobody's crops."""
+    rooms: dict[str, Room] = {}
     for path in folder.rglob("*"):
-        room = path.relative_to(folder).parts[0]
-        if path.is_file() and room not in ("artifacts", "health"):
-            rooms[room] = rooms.get(room, 0) + path.stat().st_size
+        name = path.relative_to(folder).parts[0]
+        if path.is_file() and name not in ("artifacts", "health"):
+            room = rooms.setdefault(name, Room())
+            room.number += 1
+            room.size_bytes += path.stat().st_size
     return rooms
 
 
