@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 CONNECT_TIMEOUT_S = 5
@@ -33,6 +33,16 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
         },
     )
+
+
+def let_go_after(session: Session, idle_s: float) -> None:
+    """Have the server end this transaction if nothing is heard of it for so long.
+
+    A process that stands still in the midst of a transaction would hold its rows until it wakes: its
+    connection lives on. When it wakes it meets `sqlalchemy.exc.InternalError`.
+    """
+    idle_ms = str(int(1000 * idle_s))
+    session.execute(select(func.set_config("idle_in_transaction_session_timeout", idle_ms, True)))
 
 
 def session_factory(engine: Engine) -> SessionFactory:

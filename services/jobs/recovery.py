@@ -56,7 +56,8 @@ class RecoveryRepository:
             select(JobRow)
             .where(JobRow.status.in_(("running", "cancelling")), JobRow.lease_expires_at < func.now())
             .limit(MAX_PER_SWEEP)
-            .with_for_update(skip_locked=True)
+            # Rows that refer to the job, which its late worker may be writing, need not keep us from it.
+            .with_for_update(skip_locked=True, key_share=True)
         )
         for row in self._session.scalars(expired).all():
             if row.status == "cancelling":

@@ -9,14 +9,15 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Engine, event, exc
 from sqlalchemy.orm import Session
 
-from services.db.engine import SessionFactory, make_engine, session_factory
+from services.db.engine import SessionFactory, let_go_after, make_engine, session_factory
 from services.jobs.errors import DatabaseAwayError
 from services.log import get_logger
 
 Answer = TypeVar("Answer")
 
-# Lost connections, refused ones, time-outs, deadlocks: what passes when it is tried again.
-DATABASE_AWAY: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+# Lost connections, refused ones, time-outs, deadlocks: what passes when it is tried again. The server's word
+# for a transaction that stood still for too long is an internal error.
+DATABASE_AWAY: Final = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 
@@ -33,7 +34,8 @@ class PatientTransactions:
     relaxed
         Sessions that commit each statement at once without waiting, see `relaxed_sessions`.
     patience_s
-        For how long to try before `DatabaseAwayError`.
+        For how long to try before `DatabaseAwayError`. A transaction in which nothing happens for so
+        long is ended by the server, so that a worker that stands still holds no job.
     """
 
     def __init__(self, durable: SessionFactory, relaxed: SessionFactory, patience_s: float) -> None:
@@ -64,6 +66,8 @@ class PatientTransactions:
         while True:
             try:
                 with sessions.begin() as session:
+                    if durable:
+                        let_go_after(session, self._patience_s)
                     return work(session)
             except DATABASE_AWAY as error:
                 if time.monotonic() + pause_s > deadline:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
+from services.db.engine import let_go_after
 from services.db.tables import CropRow, EmbeddingSetRow, ImageRow, JobItemRow, JobRow, PredictionRow
 from services.predictions.types import (
     EmbeddingPlace,
@@ -24,6 +25,7 @@ from services.predictions.types import (
 )
 
 ROWS_PER_FETCH: Final = 2048
+LOCKED_IDLE_S: Final = 30.0
 
 
 class PredictionRepository:
@@ -102,7 +104,11 @@ class PredictionRepository:
         return self._session.scalar(query) or 0
 
     def lock_job(self, job_id: str) -> None:
-        """Keep everybody else from recording items of a job until the transaction ends."""
+        """Keep everybody else from recording items of a job until the transaction ends.
+
+        It must go on within `LOCKED_IDLE_S`.
+        """
+        let_go_after(self._session, LOCKED_IDLE_S)
         self._session.execute(select(JobRow.id).where(JobRow.id == job_id).with_for_update())
 
     def put_set(self, new: EmbeddingSet) -> None:

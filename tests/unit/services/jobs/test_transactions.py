@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, exc, text
 from sqlalchemy.orm import Session
 
+from services.config import Settings
 from services.db.engine import SessionFactory, make_engine, session_factory
+from services.jobs.dispatch import NullDispatcher
 from services.jobs.errors import DatabaseAwayError
+from services.jobs.service import JobService
 from services.jobs.transactions import PatientTransactions, relaxed_sessions
+
+
+@pytest.fixture
+def stored_job(sessions: SessionFactory) -> str:
+    """The id of a job that waits."""
+    return JobService(sessions, NullDispatcher(), Settings(_env_file=None)).submit("diagnostic", {}).id
 
 
 class TestPatientTransactions:
@@ -38,6 +48,38 @@ class TestPatientTransactions:
         with pytest.raises(DatabaseAwayError, match="did not answer"):
             transactions.run(lambda session: session.execute(text("SELECT 1")))
         engine.dispose()
+
+    def test_a_worker_that_stands_still_holds_no_row(self, sessions: SessionFactory, stored_job: str) -> None:
+        """Frozen between two statements, its connection lives on; the sweep must get at the job."""
+        held, woken = threading.Event(), threading.Event()
+        outcomes: list[object] = []
+
+        def work(session: Session) -> None:
+            session.execute(text("UPDATE jobs SET progress_message = 'mine'"))
+            held.set()
+            woken.wait(30)
+            session.execute(text("SELECT 1"))
+
+        def run() -> None:
+            try:
+                outcomes.append(PatientTransactions(sessions, sessions, 0.3).run(work))
+            except DatabaseAwayError as error:
+                outcomes.append(error)
+
+        worker = threading.Thread(target=run)
+        worker.start()
+        assert held.wait(10)
+        with sessions.begin() as session:
+            session.execute(text("SET LOCAL lock_timeout = '10s'"))
+            session.execute(text("UPDATE jobs SET progress_message = 'taken'"))
+        woken.set()
+        worker.join()
+
+        assert [DatabaseAwayError] == [type(outcome) for outcome in outcomes]
+        with sessions() as session:
+            assert [(stored_job, "taken")] == session.execute(
+                text("SELECT id, progress_message FROM jobs")
+            ).all()
 
     def test_does_not_repeat_what_is_wrong_in_itself(self, sessions: SessionFactory) -> None:
         """A broken statement or constraint raises at once."""
