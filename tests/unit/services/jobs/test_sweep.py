@@ -148,6 +148,19 @@ class TestTakingBack:
         assert [job.id] == broker.sent
         assert ("queued", 1) == (service.get(job.id).status, service.get(job.id).attempt)
 
+    def test_does_not_wait_for_rows_that_a_late_worker_writes(
+        self, sessions: SessionFactory, service: JobService
+    ) -> None:
+        """Whoever writes a row that names the job holds the job's key, which no sweep changes."""
+        job = service.submit("diagnostic", {})
+        claim_and_die(sessions, job)
+        item = "INSERT INTO job_items (job_id, position, input_id) VALUES (:id, 99, 'late')"
+        with sessions.begin() as session:
+            session.execute(text(item), {"id": job.id})
+            report = sweep(sessions, Broker(), SETTINGS)
+
+        assert 1 == report.requeued
+
     def test_fails_a_job_whose_budget_is_used_up(self, sessions: SessionFactory, service: JobService) -> None:
         """A job that only ever kills workers ends, and says why."""
         job = service.submit("diagnostic", {})
