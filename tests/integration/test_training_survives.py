@@ -107,6 +107,7 @@ class TestDisplacedTraining:
                 fleet.wait(fleet.submit(), "succeeded")
             ended = fleet.wait(job, "succeeded", "failed")
 
-        assert ended.status == "succeeded", ended.error
-        assert ended.attempt >= 2
-        assert weights(wiring, ended) == weights(wiring, undisturbed)
+            # Here: the fleet takes its store with it.
+            assert ended.status == "succeeded", ended.error
+            assert ended.attempt >= 2
+            assert weights(wiring, ended) == weights(wiring, undisturbed)
