@@ -40,7 +40,6 @@ from services.jobs.turns import TurnRules
 from services.jobs.types import Claim, JobStatus
 from services.log import bound, get_logger
 from services.pipelines.resources import Resources
-from services.storage.base import StoreUnavailableError
 from workers import metrics
 from workers.runners import Pipeline, pipeline_of
 
@@ -181,7 +180,7 @@ class _Attempt:
             job = self._transactions.run(lambda session: JobRepository(session).get(job_id), durable=False)
             if job.status in ("succeeded", "partial"):
                 self.context.forget()
-        except (DatabaseAwayError, StoreUnavailableError, *DATABASE_AWAY) as error:
+        except (KaryobridgeError, *DATABASE_AWAY) as error:
             log.warning("not cleared away", reason=str(error))
 
     def _run_pipeline(self) -> RunEnd:
